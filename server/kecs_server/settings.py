@@ -1,0 +1,59 @@
+"""What a server is told at its start: one JSON object on standard input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+DEFAULT_ACCOUNT = "123456789012"
+DEFAULT_REGION = "us-east-1"
+ENGINES = ("process", "kind", "kubernetes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Settings of one environment.
+
+    name: of the environment, unique on this machine (`kecs-` and six hexadecimal digits).
+    directory: the environment's own folder (mode 0700); the server removes it at its end.
+    listen_fd: file descriptor of the bound, listening socket.
+    secret: run secret, see `kecs_server.credentials`.
+    engine: one of `ENGINES`; what realms get that ask for none.
+    owner_pid: the environment ends when this process does; None: it ends when told, or at the
+        end of its lease.
+    lease: seconds that the environment may live without an owner; None: for ever.
+    images: pattern -> stand-in, as `domain.images.parse_stand_in` takes it.
+    interpreter, rootdir: what `{python}` and `{rootdir}` mean in stand-ins.
+    kubeconfig, context, namespace: of a cluster that exists already (engine kubernetes).
+    kind_image: node image for the engine kind; None: kind's own default.
+    strict_time: compare the dates of signatures with the clock.
+    """
+
+    name: str
+    directory: str
+    listen_fd: int
+    secret: str
+    engine: str = "process"
+    region: str = DEFAULT_REGION
+    owner_pid: int | None = None
+    lease: float | None = None
+    images: Mapping[str, Any] = field(default_factory=dict)
+    interpreter: str = ""
+    rootdir: str = ""
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    kind_image: str | None = None
+    strict_time: bool = False
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ServerSettings:
+        """:raises TypeError, ValueError: the text is not what `to_json` makes."""
+        return cls(**json.loads(text))
