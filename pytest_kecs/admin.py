@@ -1,0 +1,275 @@
+"""Calls of a running environment's `/_kecs` interface."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from typing import Literal
+from typing import Self
+from urllib.parse import urlencode
+from urllib.parse import urlsplit
+
+from kecs_server.credentials import Credentials
+
+from pytest_kecs.errors import AdminError
+from pytest_kecs.errors import InvalidSetting
+from pytest_kecs.errors import ServerGone
+
+# A server that is only just starting answers its first call after a second or so; ending a realm
+# waits for its tasks.
+ANSWER_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineState:
+    """How far an engine is. `seconds`: how long it has been in its present phase or state."""
+
+    state: Literal["idle", "starting", "ready", "failed"]
+    phase: str = ""
+    seconds: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What a server says of itself. `lease`: seconds left, None without a lease."""
+
+    name: str
+    version: str
+    pid: int
+    engine: str
+    engines: Mapping[str, EngineState]
+    lease: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waited:
+    """The end of a wait: the realm's version, and the deadline on the server's own clock."""
+
+    version: int
+    deadline: float
+    timed_out: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerLog:
+    """What a container printed."""
+
+    name: str
+    stdout: str
+    stderr: str
+
+
+class AdminClient:
+    """One access key's view of an environment.
+
+    Each thread has a connection of its own, which is kept. Every call has a time limit, kept by the
+    operating system: it holds when a test has frozen Python's clocks. Proxies are not used.
+
+    All methods raise `AdminError` when the server refuses and `ServerGone` when it is not there.
+    """
+
+    def __init__(self, endpoint: str, credentials: Credentials) -> None:
+        """:raises InvalidSetting: `endpoint` is not an `http://host:port` address."""
+        self.endpoint = endpoint
+        self.credentials = credentials
+        self._address = _address(endpoint)
+        user = f"{credentials.access_key}:{credentials.secret_key}"
+        self._headers = {
+            "Authorization": "Basic " + base64.b64encode(user.encode()).decode(),
+            "Content-Type": "application/json",
+        }
+        self._lock = threading.Lock()
+        # By process as well: a forked child must not talk on its parent's connection.
+        self._connections: dict[tuple[int, int], http.client.HTTPConnection] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections of all threads. The client may be used again."""
+        with self._lock:
+            connections = list(self._connections.values())
+            self._connections.clear()
+        for connection in connections:
+            connection.close()
+
+    def health(self) -> Health:
+        answer = self._call("GET", "/health")
+        engines = {name: EngineState(**state) for name, state in answer.pop("engines").items()}
+        return Health(engines=engines, **answer)
+
+    def prepare(
+        self, engine: str | None = None, *, wait: float = 0.0, phase: str | None = None
+    ) -> EngineState:
+        """Have an engine start (None: the environment's own) and see how far it is.
+
+        Returns when it is ready or has failed, when its phase is no longer `phase`, or after `wait`
+        seconds.
+        """
+        body = {"engine": engine, "wait": wait, "phase": phase}
+        return EngineState(**self._call("POST", "/prepare", body, held=wait))
+
+    def begin_realm(
+        self,
+        name: str,
+        *,
+        account: str | None = None,
+        engine: str | None = None,
+        images: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Let the key stand for a fresh realm; returns the realm's id."""
+        body = {"name": name, "account": account, "engine": engine, "images": dict(images or {})}
+        return str(self._call("POST", "/realms", body)["realm"])
+
+    def end_realm(self, *, keep: bool = False) -> Credentials | None:
+        """End the key's realm, its tasks too; the key stands for its base realm again.
+
+        :param keep: leave the realm and its tasks running; the returned key opens it from then on.
+        """
+        answer = self._call("POST", "/realms/end", {"keep": keep})
+        return _credentials(answer) if answer else None
+
+    def new_key(self, account: str) -> Credentials:
+        """Another key for the key's realm, in which `account` is its own account."""
+        return _credentials(self._call("POST", "/keys", {"account": account}))
+
+    def wait(self, since: int, *, timeout: float, deadline: float | None = None) -> Waited:
+        """Wait until the realm's version is above `since`, or the time is over.
+
+        :param timeout: seconds; counts from now, unless `deadline` is given.
+        :param deadline: as an earlier call of the same wait returned it. `timeout` is then still
+            the longest that the whole wait may take.
+        """
+        limit = {"timeout": timeout} if deadline is None else {"deadline": deadline}
+        return Waited(**self._call("POST", "/wait", {"since": since, **limit}, held=timeout))
+
+    def logs(self, task: str, container: str | None = None) -> list[ContainerLog]:
+        """What the containers of `task` (ARN or id) printed so far."""
+        query = {"task": task} if container is None else {"task": task, "container": container}
+        answer = self._call("GET", "/logs?" + urlencode(query))
+        return [ContainerLog(**log) for log in answer["containers"]]
+
+    def timeline(self) -> list[dict[str, Any]]:
+        """What happened in the realm, oldest first: `at`, `kind`, `subject`, `text` and more."""
+        entries: list[dict[str, Any]] = self._call("GET", "/timeline")["entries"]
+        return entries
+
+    def report(self) -> dict[str, Any]:
+        """The realm for a diagnosis: `tasks`, `services`, `timeline` and the ends of `logs`."""
+        return self._call("GET", "/report")
+
+    def map_image(self, pattern: str, stand_in: Any) -> None:
+        """Say what images that match `pattern` are; `stand_in` as for the setting `images`."""
+        self._call("POST", "/images", {"pattern": pattern, "stand_in": stand_in})
+
+    def advance_clock(self, seconds: float) -> float:
+        """Move the realm's clock on; its new time in seconds since the epoch."""
+        return float(self._call("POST", "/clock", {"advance": seconds})["now"])
+
+    def reset(self) -> dict[str, int]:
+        """Empty the account that the key stands for; how many of what there were."""
+        return {kind: int(count) for kind, count in self._call("POST", "/reset", {}).items()}
+
+    def lease(self, seconds: float | None, *, owner_pid: int | None = None) -> None:
+        """Give the environment another owner, or none and `seconds` to live."""
+        self._call("POST", "/lease", {"seconds": seconds, "owner_pid": owner_pid})
+
+    def stop(self) -> None:
+        """Ask the server to end; it does so after its answer."""
+        self._call("POST", "/stop", {})
+
+    def _call(
+        self, method: str, path: str, body: Any = None, *, held: float = 0.0
+    ) -> dict[str, Any]:
+        payload = None if body is None else json.dumps(body).encode()
+        connection = self._connection()
+        is_kept = connection.sock is not None
+        try:
+            status, text = self._exchange(connection, method, path, payload, held)
+        except (ConnectionError, http.client.BadStatusLine) as error:
+            if not is_kept:
+                raise ServerGone(self.endpoint, f"is not there: {_text(error)}") from error
+            # A server may close a connection that was idle, and its answer was never begun.
+            return self._call(method, path, body, held=held)
+        except TimeoutError as error:
+            limit = held + ANSWER_SECONDS
+            raise ServerGone(self.endpoint, f"did not answer within {limit:.0f} s") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerGone(self.endpoint, f"broke off: {_text(error)}") from error
+        return _answer(status, text)
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        payload: bytes | None,
+        held: float,
+    ) -> tuple[int, bytes]:
+        connection.timeout = held + ANSWER_SECONDS
+        try:
+            if connection.sock is None:
+                connection.connect()
+            connection.sock.settimeout(connection.timeout)
+            connection.request(method, "/_kecs" + path, payload, self._headers)
+            with connection.getresponse() as response:
+                return response.status, response.read()
+        except BaseException:
+            # Also when a signal's handler raised: the next call would read the rest of this answer.
+            connection.close()
+            raise
+
+    def _connection(self) -> http.client.HTTPConnection:
+        key = (os.getpid(), threading.get_ident())
+        with self._lock:
+            if key not in self._connections:
+                self._connections[key] = http.client.HTTPConnection(*self._address)
+            return self._connections[key]
+
+
+def _address(endpoint: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(endpoint)
+        if parts.scheme == "http" and parts.hostname:
+            return parts.hostname, parts.port or 80
+    except ValueError:
+        pass
+    raise InvalidSetting(
+        f"{endpoint!r} is not the address of a kecs server: it must be http://HOST:PORT"
+    )
+
+
+def _credentials(answer: Mapping[str, str]) -> Credentials:
+    return Credentials(answer["access_key"], answer["secret_key"])
+
+
+def _answer(status: int, text: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise AdminError(status, "this is no kecs server: its answer is not a JSON object")
+    if status >= 400:
+        raise AdminError(status, str(answer.get("error", "the server gave no reason")))
+    return answer
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
