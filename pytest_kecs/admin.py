@@ -86,6 +86,7 @@ class AdminClient:
             "Authorization": "Basic " + base64.b64encode(user.encode()).decode(),
             "Content-Type": "application/json",
         }
+        self._longest_wait = 0.0
         self._lock = threading.Lock()
         # By process as well: a forked child must not talk on its parent's connection.
         self._connections: dict[tuple[int, int], http.client.HTTPConnection] = {}
@@ -149,15 +150,23 @@ class AdminClient:
         """Another key for the key's realm, in which `account` is its own account."""
         return _credentials(self._call("POST", "/keys", {"account": account}))
 
-    def wait(self, since: int, *, timeout: float, deadline: float | None = None) -> Waited:
+    def wait(
+        self, since: int, *, timeout: float | None = None, deadline: float | None = None
+    ) -> Waited:
         """Wait until the realm's version is above `since`, or the time is over.
 
-        :param timeout: seconds; counts from now, unless `deadline` is given.
-        :param deadline: as an earlier call of the same wait returned it. `timeout` is then still
-            the longest that the whole wait may take.
+        :param timeout: seconds from now.
+        :param deadline: instead, as an earlier call of the same wait returned it.
         """
-        limit = {"timeout": timeout} if deadline is None else {"deadline": deadline}
-        return Waited(**self._call("POST", "/wait", {"since": since, **limit}, held=timeout))
+        body: dict[str, float] = {"since": since}
+        if deadline is not None:
+            body["deadline"] = deadline
+        elif timeout is not None:
+            body["timeout"] = timeout
+            self._longest_wait = max(self._longest_wait, timeout)
+        # What a deadline of the server's clock means here is not known, but it came from a timeout.
+        held = self._longest_wait if timeout is None else timeout
+        return Waited(**self._call("POST", "/wait", body, held=held))
 
     def logs(self, task: str, container: str | None = None) -> list[ContainerLog]:
         """What the containers of `task` (ARN or id) printed so far."""

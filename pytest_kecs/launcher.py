@@ -40,6 +40,8 @@ from pytest_kecs.activation import ConnectionWatch
 from pytest_kecs.errors import EnvironmentStartError
 from pytest_kecs.registry import EnvironmentRecord
 
+# -P: a file of the current folder must not replace a module of the server.
+SERVER_COMMAND = (sys.executable, "-P", "-m", "kecs_server")
 # Deleting a kind cluster is the longest thing that a server does at its end.
 STOP_SECONDS = 90.0
 _BACKLOG = 128
@@ -95,9 +97,18 @@ class Launcher:
     run_secret: str
     directory: Path
 
-    def __init__(self, options: LaunchOptions, *, version: str = "") -> None:
-        """:param version: of pytest-kecs, for the record."""
+    def __init__(
+        self,
+        options: LaunchOptions,
+        *,
+        version: str = "",
+        command: Sequence[str] = SERVER_COMMAND,
+    ) -> None:
+        """:param version: of pytest-kecs, for the record.
+        :param command: what is run as the server.
+        """
         self._options = options
+        self._command = command
         self._version = version
         self._owner = os.getpid()
         self._lock = threading.RLock()
@@ -206,8 +217,7 @@ class Launcher:
     def _spawn(self, listener: int) -> subprocess.Popen[bytes]:
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
-                # -P: a file of the current folder must not replace a module of the server.
-                [sys.executable, "-P", "-m", "kecs_server"],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

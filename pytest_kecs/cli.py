@@ -1,0 +1,263 @@
+"""The command `kecs`: environments without pytest.
+
+Only what the arguments need is imported here; each command imports the rest when it is run, so
+that `kecs --help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from kecs_server.settings import DEFAULT_REGION
+from kecs_server.settings import ENGINES
+
+from pytest_kecs.errors import InvalidSetting
+from pytest_kecs.errors import KecsError
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status (2: wrong arguments, 1: it failed)."""
+    if sys.platform == "win32":
+        return _complain(
+            "environments run on Linux and macOS only; on Windows, point AWS_ENDPOINT_URL_ECS and"
+            " the keys at an environment on another machine (or under WSL)",
+            status=1,
+        )
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except InvalidSetting as error:
+        return _complain(str(error), status=2)
+    except KecsError as error:
+        return _complain(str(error), status=1)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _complain(text: str, *, status: int) -> int:
+    print(f"kecs: error: {text}", file=sys.stderr)
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see `{self.prog} --help`)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="kecs",
+        description="Amazon ECS environments whose tasks really run, on this machine or on"
+        " Kubernetes.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_serve(commands)
+    _add_run(commands)
+    _add_list(commands)
+    _add_env(commands)
+    _add_stop(commands)
+    _add_prune(commands)
+    _add_reset(commands)
+    return parser
+
+
+def _add_serve(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="run an environment until Ctrl-C or SIGTERM",
+        description="Run an environment in the foreground. Ctrl-C or SIGTERM ends it, with its"
+        " tasks and its cluster.",
+    )
+    _add_environment_options(parser)
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="listen on this port of 127.0.0.1 (default: any free one)",
+    )
+    parser.add_argument(
+        "--write-env",
+        metavar="FILE",
+        help="write the variables to FILE (KEY=VALUE lines, readable by you alone) when the"
+        " environment is ready; FILE is removed at the end",
+    )
+    parser.set_defaults(run=_serve)
+
+
+def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "run",
+        usage="kecs run [options] -- CMD ...",
+        help="run a command with an environment of its own",
+        description="Run CMD with AWS_* set to a new environment, and end the environment with it."
+        " The exit status is CMD's; 128+N when signal N ended it.",
+    )
+    _add_environment_options(parser)
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD", help=argparse.SUPPRESS)
+    parser.set_defaults(run=_run)
+
+
+def _add_environment_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        type=_engine,
+        default="process",
+        metavar="ENGINE",
+        help="what runs containers: process (programs of this machine; the default), kind (Pods on"
+        " a kind cluster made for this), kubernetes (Pods on a cluster of yours)",
+    )
+    parser.add_argument(
+        "--region", default=DEFAULT_REGION, help=f"AWS region (default: {DEFAULT_REGION})"
+    )
+    parser.add_argument(
+        "--image",
+        action="append",
+        type=_image,
+        default=[],
+        metavar="PATTERN=ARGV",
+        help="what images that match PATTERN run when a definition gives no command, as in"
+        " --image 'worker:*={python} -m worker' (may be given several times)",
+    )
+    parser.add_argument("--kubeconfig", metavar="FILE", help="of the cluster (engine kubernetes)")
+    parser.add_argument("--context", metavar="NAME", help="context in the kubeconfig")
+    parser.add_argument("--namespace", metavar="NAME", help="an existing namespace to use")
+    parser.add_argument("--kind-image", metavar="IMAGE", help="node image (engine kind)")
+
+
+def _add_list(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser("list", help="list your environments on this machine")
+    _add_json(parser)
+    parser.set_defaults(run=_list)
+
+
+def _add_env(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "env",
+        help="print an environment's variables for a shell",
+        description='Print lines for a shell: eval "$(kecs env NAME)".',
+    )
+    parser.add_argument("name", metavar="NAME", help="as `kecs list` shows it")
+    parser.add_argument(
+        "--test", metavar="NODEID", help="see what this test saw, which was kept with its tasks"
+    )
+    _add_json(parser)
+    parser.set_defaults(run=_env)
+
+
+def _add_stop(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser("stop", help="end an environment, its tasks and its cluster")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", metavar="NAME", help="as `kecs list` shows it")
+    which.add_argument("--all", action="store_true", help="end all of your environments")
+    _add_json(parser)
+    parser.set_defaults(run=_stop)
+
+
+def _add_prune(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "prune", help="remove what environments that were killed have left behind"
+    )
+    parser.add_argument(
+        "--kubeconfig", metavar="FILE", help="look in this cluster as well, for expired leases"
+    )
+    parser.add_argument("--context", metavar="NAME", help="context in the kubeconfig")
+    _add_json(parser)
+    parser.set_defaults(run=_prune)
+
+
+def _add_reset(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "reset",
+        help="empty the account that the AWS_* variables name, running tasks included",
+    )
+    _add_json(parser)
+    parser.set_defaults(run=_reset)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _engine(text: str) -> str:
+    if text in ENGINES:
+        return text
+    close = difflib.get_close_matches(text.lower(), ENGINES, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise argparse.ArgumentTypeError(
+        f"there is no engine {text!r}; {hint}The engines are {', '.join(ENGINES)}"
+    )
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 0 to 65535")
+
+
+def _image(text: str) -> tuple[str, str]:
+    pattern, equals, command = text.partition("=")
+    try:
+        is_right = bool(pattern.strip() and equals and shlex.split(command))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be read: {error}") from error
+    if not is_right:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not PATTERN=ARGV, as in 'worker:*=python -m worker'"
+        )
+    return pattern.strip(), command.strip()
+
+
+def _serve(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_serve import serve
+
+    return serve(given)
+
+
+def _run(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_serve import run
+
+    return run(given)
+
+
+def _list(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_environments import list_environments
+
+    return list_environments(as_json=given.json)
+
+
+def _env(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_environments import print_variables
+
+    return print_variables(given.name, test=given.test, as_json=given.json)
+
+
+def _stop(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_environments import stop
+
+    return stop(given.name, as_json=given.json)
+
+
+def _prune(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_environments import prune
+
+    return prune(given.kubeconfig, given.context, as_json=given.json)
+
+
+def _reset(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_environments import reset
+
+    return reset(as_json=given.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
