@@ -1,0 +1,327 @@
+"""The process engine: a container is a process of this machine and all that descends from it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kecs_server.engines.base import ContainerLogs
+from kecs_server.engines.base import ContainerStarted
+from kecs_server.engines.base import ContainerStopped
+from kecs_server.engines.base import EngineError
+from kecs_server.engines.base import Observation
+from kecs_server.engines.base import Observer
+from kecs_server.engines.base import Progress
+from kecs_server.engines.base import Provisioned
+from kecs_server.engines.base import PullStarted
+from kecs_server.engines.base import PullStopped
+from kecs_server.engines.base import Removed
+from kecs_server.engines.base import TaskLost
+from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.process.launching import COOKIE
+from kecs_server.engines.process.launching import DEFAULT_PATH
+from kecs_server.engines.process.launching import Host
+from kecs_server.engines.process.launching import LaunchError
+from kecs_server.engines.process.launching import describe_failure
+from kecs_server.engines.process.launching import describe_pull_error
+from kecs_server.engines.process.launching import prepare_launch
+from kecs_server.engines.process.leftovers import end_leftovers
+from kecs_server.engines.process.leftovers import set_subreaper
+from kecs_server.engines.process.link import SCRIPT
+from kecs_server.engines.process.link import SupervisorLink
+from kecs_server.engines.process.tasks import Container
+from kecs_server.engines.process.tasks import Phase
+from kecs_server.engines.process.tasks import Task
+
+LOG_LIMIT = 10 * 1024 * 1024  # bytes of each stream that `logs` gives at most, the last ones
+READY_TIMEOUT = 30.0  # seconds for the supervisor to start, on a machine that is very busy
+CLOSE_TIMEOUT = 15.0  # seconds; the supervisor itself gives up after 5 on what cannot be killed
+LOST = "supervisor ended unexpectedly"
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9_-]+")  # what ECS allows; also what is safe as a directory
+
+log = logging.getLogger(__name__)
+
+
+class ProcessEngine:
+    """Runs containers as processes; see `engines.base.Engine`.
+
+    A container without entry point and command is a process that idles until it is stopped. All
+    pulls end when the first container starts: nothing is fetched. When a container's stop is
+    observed, nothing of it runs any more.
+
+    Observations come from the calling thread or the link's, under the engine's lock, which puts
+    those of a task in order: an observer hands on and returns, and waits for nobody.
+
+    :param environment_name: what the cookie in each container's variables says.
+    :param directory: gets `tasks/<task id>/<container>/{work,tmp,stdout.log,stderr.log}`.
+    :param interpreter: the Python whose directory comes first in PATH.
+    :param rootdir: where relative working directories are looked for.
+    """
+
+    name = "process"
+
+    def __init__(
+        self, *, environment_name: str, directory: Path, interpreter: str, rootdir: str
+    ) -> None:
+        self._directory = directory / "tasks"
+        self._host = Host(
+            environment_name=environment_name,
+            interpreter=interpreter,
+            rootdir=rootdir,
+            path=os.environ.get("PATH") or DEFAULT_PATH,
+            lang=os.environ.get("LANG"),
+        )
+        self._changed = threading.Condition(threading.RLock())
+        self._tasks: dict[str, Task] = {}
+        self._link: SupervisorLink | None = None
+        self._ready = False
+        self._open = False
+        self._was_subreaper = False
+
+    def open(self, observe: Observer, progress: Progress) -> None:
+        progress("starting the supervisor of processes")
+        self._observe = observe
+        self._was_subreaper = set_subreaper(enabled=True)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with self._changed:
+                self._open = True
+                link = self._ensure_link()
+                self._changed.wait_for(lambda: self._ready or not self._link, READY_TIMEOUT)
+                ready = self._ready
+        except OSError as error:
+            self.close()
+            raise EngineError(f"The process engine could not start: {error}") from error
+        if not ready:
+            self.close()
+            raise EngineError(
+                f"The process engine's supervisor ({sys.executable} {SCRIPT}) was not ready "
+                f" within {READY_TIMEOUT:.0f} s; exit code {link.process.returncode}. "
+                "The server's log may say more."
+            )
+
+    def provision(self, spec: TaskSpec) -> None:
+        with self._changed:
+            if not self._open or spec.task_id in self._tasks:
+                return
+            task = Task.from_spec(spec, self._directory / spec.task_id)
+            self._tasks[spec.task_id] = task
+            try:
+                check_names(spec)
+                for container in task.containers.values():
+                    container.directory.mkdir(parents=True)
+            except (OSError, ValueError) as error:
+                task.lost = f"the task's directory could not be made: {error}"
+                self._observe(TaskLost(task_id=task.id, reason=task.lost))
+                return
+            self._observe(Provisioned(task_id=task.id, address="127.0.0.1"))
+
+    def start_container(self, task_id: str, container: str) -> None:
+        with self._changed:
+            it = self._find(task_id, container)
+            if not self._open or it is None or it.phase is not Phase.DUE or it.task.removing:
+                return
+            if it.task.lost:
+                self._stopped(it, None, f"CannotStartContainerError: {it.task.lost}")
+                return
+            self._pull(it.task)
+            if it.spec.pull_error is not None:
+                self._stopped(it, None, describe_pull_error(it.spec.pull_error))
+                return
+            try:
+                it.launch = prepare_launch(it.spec, it.directory, self._host)
+                link = self._ensure_link()
+            except LaunchError as error:
+                self._stopped(it, None, str(error))
+            except OSError as error:
+                self._stopped(it, None, f"CannotStartContainerError: no supervisor: {error}")
+            else:
+                it.phase = Phase.RUNNING
+                link.send({"do": "start", "key": it.key, **it.launch.to_wire()})
+
+    def stop_containers(self, task_id: str, containers: Sequence[str]) -> None:
+        with self._changed:
+            found = [self._find(task_id, name) for name in containers]
+            keys = [
+                (it.key, it.spec.stop_timeout) for it in found if it and it.phase is Phase.RUNNING
+            ]
+            if keys and self._link:
+                self._link.send({"do": "stop", "keys": keys})
+
+    def remove(self, task_id: str) -> None:
+        with self._changed:
+            task = self._tasks.get(task_id)
+            if task is None or task.removing:
+                return
+            task.removing = True
+            if self._link:
+                self._link.send({"do": "kill", "keys": [it.key for it in task.running()]})
+            self._finish_removal(task)
+
+    def discard(self, task_id: str) -> None:
+        with self._changed:
+            task = self._tasks.get(task_id)
+            if task is None or not task.removed:
+                return
+            del self._tasks[task_id]
+        shutil.rmtree(task.directory, onerror=log_undeleted)
+
+    def logs(self, task_id: str, container: str) -> ContainerLogs:
+        with self._changed:
+            directory = self._tasks[task_id].containers[container].directory
+        return ContainerLogs(
+            stdout=read_end(directory / "stdout.log"), stderr=read_end(directory / "stderr.log")
+        )
+
+    def close(self) -> None:
+        with self._changed:
+            self._open = False
+            for task_id in list(self._tasks):
+                self.remove(task_id)
+            self._changed.wait_for(
+                lambda: not any(self._all_running()) or not self._link, CLOSE_TIMEOUT
+            )
+            link = self._link
+        if link:
+            link.hang_up()
+            if not link.join(CLOSE_TIMEOUT):
+                link.process.kill()
+                link.join(CLOSE_TIMEOUT)
+        with self._changed:
+            if self._was_subreaper is False:
+                set_subreaper(enabled=False)
+
+    # -- what the supervisor says
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        with self._changed:
+            if event["event"] == "ready":
+                self._ready = True
+                self._changed.notify_all()
+                return
+            it = self._find(*event["key"].split("/"))
+            if it is None or it.phase is not Phase.RUNNING:
+                return
+            if event["event"] == "started":
+                it.pid = event["pid"]
+                self._observe(
+                    ContainerStarted(
+                        task_id=it.task.id, container=it.spec.name, runtime_id=str(it.pid)
+                    )
+                )
+            elif event["event"] == "failed":
+                assert it.launch is not None
+                reason = describe_failure(it.launch, event["step"], event["errno"])
+                self._stopped(it, None, reason)
+            else:
+                self._stopped(it, event["code"], None)
+
+    def _on_end(self, link: SupervisorLink) -> None:
+        """The supervisor is gone: as asked by `close`, or all that ran is lost."""
+        reap_supervisor(link.process)
+        with self._changed:
+            leaders = [it.pid for it in self._all_running() if it.pid is not None]
+        if link.process.returncode != 0:  # else it has left nothing, asked by `close` or a signal
+            end_leftovers(self._host.environment_name, leaders)
+        with self._changed:
+            self._link = None
+            if self._open and self._ready:
+                log.error("%s, exit code %s", LOST, link.process.returncode)
+            for task in list(self._tasks.values()):
+                self._lose(task)
+            self._changed.notify_all()
+
+    def _lose(self, task: Task) -> None:
+        if task.removed or task.is_over():
+            return
+        task.lost = LOST
+        for it in list(task.running()):
+            self._stopped(it, None, f"ContainerRuntimeError: {LOST}")
+        if not task.removing:
+            self._observe(TaskLost(task_id=task.id, reason=LOST))
+
+    # -- under the lock
+
+    def _find(self, task_id: str, container: str) -> Container | None:
+        task = self._tasks.get(task_id)
+        return task.containers.get(container) if task else None
+
+    def _all_running(self) -> Iterator[Container]:
+        return (it for task in self._tasks.values() for it in task.running())
+
+    def _ensure_link(self) -> SupervisorLink:
+        """The supervisor; a new one when the last was lost.
+
+        :raises OSError: it cannot be started.
+        """
+        if self._link is None:
+            self._link = SupervisorLink(
+                variables={COOKIE: self._host.environment_name},
+                on_event=self._on_event,
+                on_end=self._on_end,
+            )
+        return self._link
+
+    def _pull(self, task: Task) -> None:
+        if not task.pulled:
+            task.pulled = True
+            self._observe(PullStarted(task_id=task.id))
+            self._observe(PullStopped(task_id=task.id))
+
+    def _stopped(self, it: Container, exit_code: int | None, reason: str | None) -> None:
+        it.phase = Phase.STOPPED
+        stopped: Observation = ContainerStopped(
+            task_id=it.task.id, container=it.spec.name, exit_code=exit_code, reason=reason
+        )
+        self._observe(stopped)
+        self._finish_removal(it.task)
+
+    def _finish_removal(self, task: Task) -> None:
+        if task.removing and not task.removed and not any(task.running()):
+            task.removed = True
+            self._observe(Removed(task_id=task.id))
+            self._changed.notify_all()
+
+
+def check_names(spec: TaskSpec) -> None:
+    """Names become directories: nothing may lead out of the task's own.
+
+    :raises ValueError: a name that ECS would not allow.
+    """
+    for name in (spec.task_id, *(container.name for container in spec.containers)):
+        if not SAFE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a name of a container or task")
+
+
+def read_end(path: Path) -> bytes:
+    """The last `LOG_LIMIT` bytes; nothing if the file was never made."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - LOG_LIMIT, 0))
+            return file.read(LOG_LIMIT)
+    except FileNotFoundError:
+        return b""
+
+
+def reap_supervisor(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(CLOSE_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        log.error("the supervisor has hung up but does not end; it is killed")
+        process.kill()
+        process.wait(CLOSE_TIMEOUT)
+
+
+def log_undeleted(_function: object, path: str, error: tuple[Any, BaseException, Any]) -> None:
+    log.warning("%s of a removed task could not be deleted: %s", path, error[1])

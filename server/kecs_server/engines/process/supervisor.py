@@ -1,0 +1,460 @@
+"""Starts, signals and reaps containers for one server, in a small process of its own.
+
+Run as `python -I -S -X utf8 supervisor.py FD`; FD is one end of a stream socket pair. One JSON
+object a line, both ways:
+
+    server: {"do": "start", "key", "path", "argv", "env", "cwd", "stdout", "stderr"}
+            {"do": "stop", "keys": [[key, seconds until SIGKILL], ...]}
+            {"do": "kill", "keys": [key, ...]}
+    here:   {"event": "ready"}
+            {"event": "started", "key", "pid"}         exec has succeeded
+            {"event": "failed", "key", "step", "errno"} the program never ran; no "exited" follows
+            {"event": "exited", "key", "code"}         128 + N after signal N
+
+A container is its first process, the leader, and all that descends from it. `path` null makes a
+leader that does nothing until it is signalled. As in a PID namespace, a container's daemonised
+processes become children of its leader (a child subreaper), and when the leader ends, the rest
+gets SIGKILL, however it has detached itself. "exited" is sent exactly once, when nothing of the
+container is left, or `LINGER` seconds after the leader's end if something cannot be killed.
+
+End of file on FD means that the server is gone: all containers are killed, then this process
+ends. SIGTERM, SIGINT and SIGHUP do the same.
+
+Subreapers and parent-death signals exist on Linux only. Elsewhere (macOS) the leader's process
+group is killed, which is the best that can be had: a process that has left its group survives.
+
+The standard library only, and few modules of it: start-up time and the size of what is forked
+count. That is also why there are no dataclasses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import functools
+import gc
+import heapq
+import json
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+from typing import NoReturn
+
+LINGER = 5.0  # seconds that an exit may wait for what cannot be killed
+STARTS_AT_ONCE = 64  # each holds a file descriptor until exec has succeeded
+LONGEST_SELECT = 3600.0  # seconds; epoll's timeout is limited
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Leader:
+    """First process of a container. `report` is read until exec has succeeded, else None."""
+
+    __slots__ = ("failed", "key", "pid", "report", "stopping")
+
+    def __init__(self, key: str, pid: int, report: int) -> None:
+        self.key = key
+        self.pid = pid
+        self.report: int | None = report
+        self.failed = False
+        self.stopping = False
+
+
+class Supervisor:
+    def __init__(self, control: int) -> None:
+        self._control = control
+        self._incoming = bytearray()
+        self._outgoing = bytearray()
+        self._leaders: dict[int, Leader] = {}
+        self._by_key: dict[str, Leader] = {}
+        self._starting = 0
+        self._orphans: dict[int, set[str]] = {}  # pid -> containers that it may belong to
+        self._exits: dict[str, int] = {}  # codes not sent yet
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_count = 0
+        self._end_asked = False
+        self._ending = False
+        self._gave_up = False
+        self._selector = selectors.DefaultSelector()
+        self._null = os.open(os.devnull, os.O_RDONLY)
+        self._wake_reader, self._wake_writer = os.pipe()
+
+    def run(self) -> int:
+        """Serve until the end; returns the exit code: 0, or 1 if something could not be killed."""
+        self._prepare()
+        self._send({"event": "ready"})
+        while not (self._ending and not self._leaders and not self._orphans):
+            for key, ready in self._selector.select(self._next_timeout()):
+                key.data(ready)
+            self._run_timers()
+            if self._end_asked and not self._ending:
+                self._end()
+        return int(self._gave_up)
+
+    def _prepare(self) -> None:
+        if sys.platform == "linux":
+            prctl(PR_SET_CHILD_SUBREAPER, 1)
+            mark_descendants()
+        os.umask(0o022)
+        for fd in (self._control, self._wake_reader, self._wake_writer):
+            os.set_blocking(fd, False)
+        os.set_inheritable(self._control, False)  # noqa: FBT003
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._ask_end)
+        self._selector.register(self._control, selectors.EVENT_READ, self._on_control)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, self._on_signal)
+        gc.collect()
+        gc.freeze()  # leaves the pages shared after fork
+
+    def _ask_end(self, *_: object) -> None:
+        self._end_asked = True
+
+    # -- the control socket
+
+    def _on_control(self, ready: int) -> None:
+        if ready & selectors.EVENT_WRITE:
+            self._flush()
+        if ready & selectors.EVENT_READ:
+            try:
+                data = os.read(self._control, 1 << 20)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._end_asked = True
+                return
+            self._incoming += data
+            self._obey()
+
+    def _obey(self) -> None:
+        """Carry out the complete lines; the rest waits while many starts are under way."""
+        begin = 0
+        while self._starting < STARTS_AT_ONCE:
+            end = self._incoming.find(b"\n", begin)
+            if end < 0:
+                break
+            command = json.loads(self._incoming[begin:end])
+            begin = end + 1
+            getattr(self, f"_do_{command.pop('do')}")(**command)
+        del self._incoming[:begin]
+
+    def _send(self, event: dict[str, Any]) -> None:
+        self._outgoing += json.dumps(event).encode() + b"\n"
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._ending:
+            return
+        try:
+            while self._outgoing:
+                del self._outgoing[: os.write(self._control, self._outgoing)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._end_asked = True
+            return
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
+        if self._selector.get_key(self._control).events != wanted:
+            self._selector.modify(self._control, wanted, self._on_control)
+
+    # -- commands
+
+    def _do_start(self, key: str, **launch: Any) -> None:
+        try:
+            reader, writer = os.pipe()
+        except OSError as error:
+            self._send({"event": "failed", "key": key, "step": "fork", "errno": error.errno})
+            return
+        # Blocked, a SIGTERM that comes before the child has reset its handlers is not lost.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        try:
+            pid = os.fork()
+            if pid == 0:
+                become_leader(self._null, writer, **launch)
+        except OSError as error:
+            os.close(reader)
+            self._send({"event": "failed", "key": key, "step": "fork", "errno": error.errno})
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            os.close(writer)
+        leader = Leader(key, pid, reader)
+        self._leaders[pid] = self._by_key[key] = leader
+        self._starting += 1
+        self._selector.register(reader, selectors.EVENT_READ, lambda _: self._on_report(leader))
+
+    def _do_stop(self, keys: list[tuple[str, float]]) -> None:
+        for key, seconds in keys:
+            leader = self._by_key.get(key)
+            if leader is None or leader.stopping:
+                continue
+            leader.stopping = True
+            send_signal(leader.pid, signal.SIGTERM)
+            self._after(seconds, functools.partial(self._kill, leader))
+
+    def _do_kill(self, keys: list[str]) -> None:
+        for key in keys:
+            leader = self._by_key.get(key)
+            if leader is not None:
+                self._kill(leader)
+
+    def _kill(self, leader: Leader) -> None:
+        # Until it is reaped, which only we do, the number cannot stand for another process.
+        if leader.pid in self._leaders:
+            send_signal(leader.pid, signal.SIGKILL)
+
+    def _end(self) -> None:
+        """Kill all; `run` returns when nothing is left, or what is left cannot be killed."""
+        self._ending = True
+        self._selector.unregister(self._control)
+        for leader in self._leaders.values():
+            self._kill(leader)
+        self._kill_orphans(set())
+        self._after(LINGER, self._give_up)
+
+    def _give_up(self) -> None:
+        self._gave_up = True
+        self._leaders.clear()
+        self._orphans.clear()
+
+    # -- what happens to processes
+
+    def _on_report(self, leader: Leader) -> None:
+        """Exec has succeeded when the pipe closes without a word."""
+        if leader.report is None:
+            return
+        report = os.read(leader.report, 100)
+        self._selector.unregister(leader.report)
+        os.close(leader.report)
+        leader.report = None
+        self._starting -= 1
+        if report:
+            leader.failed = True
+            step, number = report.decode().split()
+            event = {"event": "failed", "key": leader.key, "step": step, "errno": int(number)}
+            self._send(event)
+        else:
+            self._send({"event": "started", "key": leader.key, "pid": leader.pid})
+        if not self._ending:
+            self._obey()
+
+    def _on_signal(self, _: int) -> None:
+        try:
+            os.read(self._wake_reader, 1 << 16)
+        except BlockingIOError:
+            return
+        self._reap()
+
+    def _reap(self) -> None:
+        """Collect the dead, kill what they left behind, and send the exits that are complete.
+
+        Which container an orphan belongs to cannot be asked for; it belongs to one of those whose
+        members were reaped just before it appeared here.
+        """
+        while True:
+            suspects: set[str] = set()
+            dead = list(collect_dead(self._leaders))
+            for pid, code in dead:
+                suspects |= self._bury(pid, code)
+            if not dead:
+                break
+            self._kill_orphans(suspects)
+        waiting = set().union(*self._orphans.values())
+        for key in [key for key in self._exits if key not in waiting]:
+            self._send_exit(key)
+
+    def _kill_orphans(self, suspects: set[str]) -> None:
+        for pid in children():
+            if pid not in self._leaders and pid not in self._orphans:
+                send_signal(pid, signal.SIGKILL)
+                self._orphans[pid] = suspects
+
+    def _bury(self, pid: int, code: int) -> set[str]:
+        leader = self._leaders.get(pid)
+        if leader is None:
+            return self._orphans.pop(pid, set())
+        self._on_report(leader)
+        del self._leaders[pid]
+        del self._by_key[leader.key]
+        if leader.failed:
+            return set()
+        self._exits[leader.key] = code
+        self._after(LINGER, lambda: self._send_exit(leader.key))
+        return {leader.key}
+
+    def _send_exit(self, key: str) -> None:
+        code = self._exits.pop(key, None)
+        if code is not None:
+            self._send({"event": "exited", "key": key, "code": code})
+
+    # -- timers
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        self._timer_count += 1
+        heapq.heappush(self._timers, (time.monotonic() + seconds, self._timer_count, action))
+
+    def _next_timeout(self) -> float | None:
+        if not self._timers:
+            return None
+        return min(max(self._timers[0][0] - time.monotonic(), 0.0), LONGEST_SELECT)
+
+    def _run_timers(self) -> None:
+        while self._timers and self._timers[0][0] <= time.monotonic():
+            heapq.heappop(self._timers)[2]()
+
+
+def become_leader(
+    null: int,
+    report: int,
+    path: str | None,
+    argv: list[str],
+    env: dict[str, str],
+    cwd: str,
+    stdout: str,
+    stderr: str,
+) -> NoReturn:
+    """Turn this forked child into the container's first process; never returns."""
+    step = "prepare"
+    try:
+        detach()
+        step = "log"
+        os.dup2(null, 0)
+        os.dup2(open_log(stdout), 1)
+        os.dup2(open_log(stderr), 2)
+        step = "chdir"
+        os.chdir(cwd)
+        step = "exec"
+        if path is None:
+            idle()
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.execve(path, argv, env)
+    except OSError as error:
+        if step == "exec":
+            # As runc: by now the container counts as started (a script without interpreter line,
+            # too long a list of arguments), so the code and the log tell.
+            os.write(2, os.fsencode(f"exec {path}: {os.strerror(error.errno or 0).lower()}\n"))
+            os._exit(255)
+        os.write(report, f"{step} {error.errno}".encode())
+    except ValueError:  # a NUL byte, a lone surrogate, a variable without a name
+        os.write(report, f"{step} {errno.EINVAL}".encode())
+    finally:
+        os._exit(255)
+
+
+def detach() -> None:
+    """Leave the supervisor's session, signals and life: what a container begins with."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        if signal.getsignal(number) not in (signal.SIG_DFL, None):
+            signal.signal(number, signal.SIG_DFL)
+    parent = os.getppid()
+    os.setsid()
+    if sys.platform == "linux":
+        prctl(PR_SET_CHILD_SUBREAPER, 1)  # survives exec
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(255)  # the supervisor died before it could be watched
+
+
+def open_log(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+def idle() -> NoReturn:
+    """Do nothing until a signal ends this process. Without exec nothing closes by itself."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    while True:
+        signal.pause()
+
+
+def collect_dead(leaders: dict[int, Leader]) -> Iterator[tuple[int, int]]:
+    """Reap whatever has ended: (pid, exit code). A leader's process group is killed first."""
+    while True:
+        try:
+            if sys.platform == "linux":
+                # The group is killed while the leader's number is still taken: in one step, so
+                # that not even a process that forks without end gets away within its group.
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found is None:
+                    return
+                if found.si_pid in leaders:
+                    kill_group(found.si_pid)
+                pid, status = os.waitpid(found.si_pid, 0)
+            else:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                kill_group(pid)
+        except ChildProcessError:
+            return
+        code = os.waitstatus_to_exitcode(status)
+        yield pid, code if code >= 0 else 128 - code
+
+
+def children() -> list[int]:
+    """Every child of this process, dead or alive; those of the kernels that can tell."""
+    if sys.platform != "linux":
+        return []
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return [int(pid) for pid in file.read().split()]
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return children_by_parent(os.getpid())
+
+
+def children_by_parent(parent: int) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                # The name, in parentheses, may contain anything.
+                if int(file.read().rpartition(b")")[2].split()[1]) == parent:
+                    found.append(int(name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def mark_descendants() -> None:
+    """Raise our OOM score by one. Containers inherit it, whatever they do to their environment
+    and session, which tells the server what is ours if we die (see `leftovers`).
+    """
+    try:
+        with open("/proc/self/oom_score_adj", "r+") as file:
+            mark = min(int(file.read()) + 1, 1000)
+            file.seek(0)
+            file.write(str(mark))
+    except OSError:
+        pass  # a sandbox may forbid it; there are the cookie and the known leaders still
+
+
+def send_signal(pid: int, number: int) -> None:
+    # It may have ended already, or taken another user's identity.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+if sys.platform == "linux":
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+if __name__ == "__main__":
+    sys.exit(Supervisor(int(sys.argv[1])).run())
