@@ -1,0 +1,152 @@
+"""Why tasks and services are where they are, as text for a person.
+
+Works on what `GET /_kecs/report` gives: tasks and services as Describe calls return them, the
+timeline, and the end of each container's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+Report = Mapping[str, Any]
+Row = Sequence[str]
+
+
+def sections(report: Report, log_lines: int) -> list[tuple[str, str]]:
+    """Title and text for each part of the report that has something to tell."""
+    parts = [
+        ("kecs tasks", tasks_text(report.get("tasks", ()))),
+        ("kecs logs", logs_text(report, log_lines)),
+        ("kecs service events", events_text(report.get("services", ()))),
+        ("kecs timeline", timeline_text(report.get("timeline", ()))),
+    ]
+    return [(title, text) for title, text in parts if text]
+
+
+def tasks_text(tasks: Iterable[Mapping[str, Any]]) -> str:
+    """A line for each task, its reasons below it."""
+    rows = [_task_row(task) for task in tasks]
+    if not rows:
+        return ""
+    table = _columns([("task", "definition", "status", "stop code", "containers"), *rows])
+    lines = [table[0]]
+    for line, task in zip(table[1:], tasks, strict=True):
+        lines.append(line)
+        lines += [f"    {reason}" for reason in reasons(task)]
+    return "\n".join(lines)
+
+
+def _task_row(task: Mapping[str, Any]) -> Row:
+    containers = ", ".join(_container_state(c) for c in task.get("containers", ()))
+    definition = last_part(task.get("taskDefinitionArn", "?"))
+    status = task.get("lastStatus", "?")
+    return short_id(task["taskArn"]), definition, status, task.get("stopCode", "-"), containers
+
+
+def _container_state(container: Mapping[str, Any]) -> str:
+    name, status = container["name"], container.get("lastStatus", "?")
+    if "exitCode" in container:
+        return f"{name}: exit {container['exitCode']}"
+    if status == "STOPPED":
+        return f"{name}: stopped, no exit code"
+    return f"{name}: {status}"
+
+
+def reasons(task: Mapping[str, Any]) -> list[str]:
+    """Why the task stopped, and what each container's reason is."""
+    lines = [f"reason: {task['stoppedReason']}"] if task.get("stoppedReason") else []
+    for container in task.get("containers", ()):
+        if container.get("reason"):
+            lines.append(f"{container['name']}: {container['reason']}")
+    return lines
+
+
+def logs_text(report: Report, log_lines: int, task_id: str | None = None) -> str:
+    """The last lines of each container's streams; of one task only if `task_id` is given."""
+    parts = []
+    for task, containers in report.get("logs", {}).items():
+        if task_id not in (None, task):
+            continue
+        for container, streams in containers.items():
+            for stream in ("stdout", "stderr"):
+                lines = streams.get(stream, "").splitlines()[-log_lines:] if log_lines else []
+                if lines:
+                    parts.append(f"{task[:8]} {container} {stream}:")
+                    parts += [f"    {line}" for line in lines]
+    return "\n".join(parts)
+
+
+def events_text(services: Iterable[Mapping[str, Any]]) -> str:
+    """Each service's counts and its events, the newest last."""
+    lines = []
+    for service in services:
+        counts = (
+            f"desired {service.get('desiredCount', '?')}, running "
+            f"{service.get('runningCount', '?')}, pending {service.get('pendingCount', '?')}"
+        )
+        lines.append(f"service {service['serviceName']} {service.get('status', '?')}: {counts}")
+        lines += [f"    {event['message']}" for event in reversed(service.get("events", ()))]
+    return "\n".join(lines)
+
+
+def timeline_text(entries: Iterable[Mapping[str, Any]], about: str = "") -> str:
+    """Each entry with its distance from the first, in ms; only those `about` some id, if given."""
+    entries = list(entries)
+    if not entries:
+        return ""
+    start = entries[0]["at"]
+    rows = [_timeline_row(entry, start) for entry in entries if about in str(entry["subject"])]
+    return "\n".join(_columns(rows))
+
+
+def _timeline_row(entry: Mapping[str, Any], start: float) -> Row:
+    offset = f"+{round((entry['at'] - start) * 1000)} ms".rjust(10)
+    return offset, str(entry["kind"]), last_part(str(entry["subject"]), 8), str(entry["text"])
+
+
+def task_story(task: Mapping[str, Any], report: Report, log_lines: int) -> str:
+    """All that is known of one task: state, reasons, logs, timeline."""
+    task_id = last_part(task["taskArn"])
+    parts = [
+        tasks_text([task]),
+        logs_text(report, log_lines, task_id),
+        timeline_text(report.get("timeline", ()), task_id),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def service_story(service: Mapping[str, Any], report: Report, log_lines: int) -> str:
+    """All that is known of one service: counts, events, its tasks and their logs."""
+    group = f"service:{service['serviceName']}"
+    tasks = [task for task in report.get("tasks", ()) if task.get("group") == group]
+    logs = [logs_text(report, log_lines, last_part(task["taskArn"])) for task in tasks]
+    parts = [events_text([service]), tasks_text(tasks), *logs]
+    return "\n".join(part for part in parts if part)
+
+
+def last_part(arn: str, longest: int | None = None) -> str:
+    """What stands after the last slash; ids of 32 digits shortened to `longest`."""
+    part = arn.rpartition("/")[2]
+    return part[:longest] if longest and len(part) == 32 else part
+
+
+def short_id(arn: str) -> str:
+    return last_part(arn, 8)
+
+
+def clock_text(epoch: float) -> str:
+    """A moment as local wall-clock time."""
+    return datetime.fromtimestamp(epoch).strftime("%H:%M:%S")
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    """The rows as lines, each column as wide as its longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,198 @@
+"""One pytest process's use of the run's environment: variables, readiness, realms."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_kecs.errors import EnvironmentStartError
+from pytest_kecs.errors import KecsError
+from pytest_kecs.errors import ServerGone
+from pytest_kecs.exports import REMOVED_NAMES
+from pytest_kecs.exports import Exporter
+from pytest_kecs.exports import aws_variables
+from pytest_kecs.markers import Wishes
+from pytest_kecs.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_kecs.admin import AdminClient
+    from pytest_kecs.clients import Clients
+    from pytest_kecs.ownership import Identity
+
+# How long one call of /_kecs/prepare may be held, and after how long a start is worth a line.
+_POLL_SECONDS = 10.0
+_SLOW_SECONDS = 1.0
+_LOG_TAIL_LINES = 20
+
+Show = Callable[[str], None]
+
+
+class Environment:
+    """What a process (the only one, or a worker) does with the environment that `identity` names.
+
+    `problem` says why there is none, when `identity` is None; `failure` why its server is gone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        identity: Identity | None,
+        *,
+        process: str,
+        problem: str | None,
+        failure: Callable[[], str | None],
+    ) -> None:
+        self.settings = settings
+        self.process = process
+        self._identity = identity
+        self._problem = problem
+        self._failure = failure
+        self._exporter = Exporter(os.environ)
+        self._exported: Mapping[str, str] = {}
+        self._admin: AdminClient | None = None
+        self._clients: Clients | None = None
+        self._ready: set[str] = set()
+
+    @property
+    def identity(self) -> Identity:
+        """:raises EnvironmentStartError: there can be no environment here."""
+        if self._identity is None:
+            raise EnvironmentStartError(self._problem or "there is no ECS environment")
+        return self._identity
+
+    @property
+    def admin(self) -> AdminClient:
+        """The process's client of the environment's `/_kecs` interface."""
+        if self._admin is None:
+            from pytest_kecs.admin import AdminClient
+
+            identity = self.identity
+            self._admin = AdminClient(identity.endpoint, identity.credentials(self.process))
+        return self._admin
+
+    @property
+    def clients(self) -> Clients:
+        """Makes boto3 clients for the environment."""
+        if self._clients is None:
+            from pytest_kecs.clients import Clients
+
+            identity = self.identity
+            credentials = identity.credentials(self.process)
+            self._clients = Clients(identity.endpoint, credentials, self.settings.region)
+        return self._clients
+
+    def engine(self, wishes: Wishes) -> str:
+        """The engine that a test gets."""
+        if wishes.engine == "auto":
+            from pytest_kecs.machine import choose_engine
+
+            return choose_engine()[0]
+        return wishes.engine or self.identity.engine
+
+    def export(self, region: str | None = None) -> None:
+        """Lead AWS clients that this process and its children make to the environment."""
+        self.unexport()
+        if self._identity is None:
+            return
+        credentials = self._identity.credentials(self.process)
+        region = region or self.settings.region
+        self._exported = aws_variables(self._identity.endpoint, credentials, region)
+        self._exporter.apply(self._exported)
+
+    def unexport(self) -> None:
+        """Put the variables back as they were, but leave what others have set since then.
+
+        (A conftest that sets AWS_ACCESS_KEY_ID=testing for moto wants to find it in its tests.)
+        """
+        if not self._exporter.applied:
+            return
+        names = (*self._exported, *REMOVED_NAMES)
+        changed = {
+            name: value
+            for name in names
+            if (value := os.environ.get(name)) != self._exported.get(name)
+        }
+        self._exporter.restore()
+        self._exported = {}
+        for name, value in changed.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    def prepare(self, engines: Iterable[str]) -> None:
+        """Have slow engines start in the background; what goes wrong is told by `begin`."""
+        for engine in sorted(set(engines) - {"process"}):
+            try:
+                self.admin.prepare(engine)
+            except KecsError:
+                return
+
+    def begin(self, name: str, wishes: Wishes, show: Show) -> None:
+        """Let the process's access key stand for a fresh realm.
+
+        :raises EnvironmentStartError: the environment or its engine does not start.
+        """
+        engine = self.engine(wishes)
+        try:
+            self._await_ready(engine, show)
+            self.admin.begin_realm(
+                name,
+                account=wishes.account,
+                engine=engine,
+                images={**self.settings.images, **wishes.images},
+            )
+        except ServerGone as error:
+            raise EnvironmentStartError(self.explain(error)) from None
+
+    def _await_ready(self, engine: str, show: Show) -> None:
+        if engine == "process" or engine in self._ready:
+            return
+        began, state = _seconds(), self.admin.prepare(engine)
+        while state.state in ("idle", "starting"):
+            elapsed = _seconds() - began
+            if elapsed > self.settings.startup_timeout:
+                raise EnvironmentStartError(
+                    f"the engine {engine} was not ready after {elapsed:.0f} s (last: "
+                    f"{state.phase or state.state}); --kecs-startup-timeout allows more"
+                )
+            if elapsed > _SLOW_SECONDS:
+                show(f"kecs: {engine}: {state.phase or 'starting'} ({elapsed:.0f} s)")
+            wait = _SLOW_SECONDS * 1.1 if elapsed <= _SLOW_SECONDS else _POLL_SECONDS
+            state = self.admin.prepare(engine, wait=wait, phase=state.phase)
+        if state.state == "failed":
+            raise EnvironmentStartError(state.error or f"the engine {engine} did not start")
+        self._ready.add(engine)
+
+    def end(self, *, keep: bool) -> str | None:
+        """End the realm; returns the access key that opens it from now on, if it is kept."""
+        credentials = self.admin.end_realm(keep=keep)
+        return credentials.access_key if credentials is not None else None
+
+    def explain(self, error: KecsError) -> str:
+        """Why the server is not there, as far as this process can know."""
+        text = self._failure() or str(error)
+        if self._identity is None or "log" in text:
+            return text
+        try:
+            log = Path(self._identity.directory, "server.log").read_text("utf-8", "replace")
+        except OSError:
+            return text
+        tail = log.splitlines()[-_LOG_TAIL_LINES:]
+        return "\n".join([text, "The end of its log:", *tail]) if tail else text
+
+    def close(self) -> None:
+        """Put variables back and close connections."""
+        self.unexport()
+        if self._admin is not None:
+            self._admin.close()
+
+
+def _seconds() -> float:
+    # Libraries that freeze time for tests replace time.monotonic; this clock they leave alone.
+    return time.clock_gettime(time.CLOCK_MONOTONIC)

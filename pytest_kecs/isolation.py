@@ -1,0 +1,148 @@
+"""A realm of its own for each test that uses ECS, from before its setup to after its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import field
+
+import pytest
+
+from pytest_kecs import reporting
+from pytest_kecs.environment import Environment
+from pytest_kecs.errors import KecsError
+from pytest_kecs.markers import Wishes
+from pytest_kecs.markers import read_markers
+from pytest_kecs.settings import InvalidValue
+
+ENVIRONMENT = pytest.StashKey[Environment]()
+FIXTURES = frozenset({"ecs_client", "ecs_client_factory", "kecs"})
+
+
+@dataclass(slots=True, kw_only=True)
+class TestState:
+    """What is known of the test that runs. `mistake`: what is wrong with its markers."""
+
+    __test__ = False
+
+    wishes: Wishes = field(default_factory=Wishes)
+    mistake: str | None = None
+    is_last: bool = False
+    begun: bool = False
+    failed: bool = False
+
+
+_STATE = pytest.StashKey[TestState]()
+
+
+def uses_ecs(item: pytest.Item) -> bool:
+    """Whether the test has our marker or asks for one of our fixtures."""
+    if item.get_closest_marker("kecs") is not None:
+        return True
+    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def environment_of(config: pytest.Config) -> Environment:
+    """:raises KeyError: pytest only shows something (`--help`, `--fixtures`)."""
+    return config.stash[ENVIRONMENT]
+
+
+def prepare_engines(session: pytest.Session) -> None:
+    """Start what the collected tests need and what takes long to start."""
+    if session.config.option.collectonly or ENVIRONMENT not in session.config.stash:
+        return
+    environment = environment_of(session.config)
+    wanted = {_engine_or_none(environment, item) for item in session.items if uses_ecs(item)}
+    environment.prepare(engine for engine in wanted if engine is not None)
+
+
+def _engine_or_none(environment: Environment, item: pytest.Item) -> str | None:
+    try:
+        return environment.engine(read_markers(item.iter_markers("kecs")))
+    except (InvalidValue, KecsError):
+        return None  # The test itself will tell.
+
+
+@contextmanager
+def around_test(item: pytest.Item, *, is_last: bool) -> Iterator[None]:
+    """Set the variables that the test is to find, and leave nothing of it behind."""
+    environment = environment_of(item.config)
+    state = item.stash[_STATE] = _new_state(item, is_last=is_last)
+    if uses_ecs(item):
+        environment.export(state.wishes.region)
+    else:
+        environment.unexport()
+    try:
+        yield
+    finally:
+        _end(item)
+        environment.unexport()
+
+
+def _new_state(item: pytest.Item, *, is_last: bool) -> TestState:
+    try:
+        wishes = read_markers(item.iter_markers("kecs"))
+    except InvalidValue as error:
+        return TestState(mistake=str(error), is_last=is_last)
+    return TestState(wishes=wishes, is_last=is_last)
+
+
+def begin_if_used(item: pytest.Item) -> None:
+    """At the start of a setup: give a test that uses ECS its realm, also when it is run again."""
+    item.stash[_STATE].begun = False
+    if uses_ecs(item):
+        begin(item)
+
+
+def begin(item: pytest.Item) -> tuple[Environment, Wishes]:
+    """Give the test its realm, unless it has one.
+
+    A fixture that is asked for by `request.getfixturevalue` gets here without `begin_if_used`.
+
+    :raises EnvironmentStartError: there is no environment to be had.
+    """
+    __tracebackhide__ = True
+    environment, state = environment_of(item.config), item.stash[_STATE]
+    if state.mistake is not None:
+        pytest.fail(state.mistake, pytrace=False)
+    if not state.begun:
+        environment.export(state.wishes.region)
+        environment.begin(item.nodeid, state.wishes, reporting.progress(item.config))
+        state.begun = True
+    return environment, state.wishes
+
+
+def before_report(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Add what is known of the environment to the report of a failure, before it is made."""
+    state = item.stash.get(_STATE, None)
+    if state is None or not state.begun or call.excinfo is None:
+        return
+    if not call.excinfo.errisinstance(pytest.skip.Exception):
+        reporting.add_sections(item, call.when, environment_of(item.config))
+
+
+def after_report(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Note failures; after the last phase end the realm, and tell the owner if it is kept."""
+    state = item.stash.get(_STATE, None)
+    if state is None:
+        return
+    state.failed = state.failed or report.failed
+    if report.when == "teardown":
+        kept = _end(item)
+        if kept is not None:
+            reporting.attach_kept(report, access_key=kept, failed=state.failed)
+
+
+def _end(item: pytest.Item) -> str | None:
+    """End the test's realm if it has one; the access key that opens it from now on, if kept."""
+    state = item.stash[_STATE]
+    if not state.begun:
+        return None
+    state.begun = False
+    environment = environment_of(item.config)
+    keep = environment.settings.keep_cluster and (state.failed or state.is_last)
+    try:
+        return environment.end(keep=keep)
+    except KecsError:
+        return None  # The server is gone, and everything with it; the test's report said so.

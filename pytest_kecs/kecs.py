@@ -1,0 +1,339 @@
+"""What the `kecs` fixture offers: run tasks, wait for states, read logs, assert."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+
+from pytest_kecs.diagnosis import service_story
+from pytest_kecs.diagnosis import task_story
+from pytest_kecs.errors import KecsError
+from pytest_kecs.running import Runner
+from pytest_kecs.task import Task
+from pytest_kecs.waiting import WaitError
+from pytest_kecs.waiting import WaitTimeout
+from pytest_kecs.waiting import wait_until
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+
+    from pytest_kecs.admin import AdminClient
+
+TaskReference = Task | Mapping[str, Any] | str
+ServiceReference = Mapping[str, Any] | str
+TASK_SECONDS = 30.0
+SERVICE_SECONDS = 60.0
+
+
+class Kecs:
+    """The test's hand on its ECS environment, beside the boto3 client.
+
+    A task is given as what `run_task` returned (here or from boto3), as an ARN, or as an id with
+    `cluster`. Waits return at the moment of the change. They raise `WaitError` as soon as the
+    state can no longer come, `WaitTimeout` after `timeout` seconds; both tell the whole story.
+    """
+
+    def __init__(self, client: ECSClient, admin: AdminClient, *, log_lines: int = 20) -> None:
+        self._client = client
+        self._admin = admin
+        self._log_lines = log_lines
+
+    def run_task(
+        self,
+        task_definition: str,
+        *,
+        cluster: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> Task:
+        """Run one task; whatever RunTask wants beyond the definition is filled in.
+
+        That is: the cluster `default` (created if need be), the launch type that the definition is
+        made for, and a network configuration for awsvpc. `environment` is given to all containers.
+        Other `parameters` are RunTask's own.
+
+        :raises TaskNotStarted: ECS answered with failures.
+        """
+        [task] = self.run_tasks(
+            task_definition,
+            count=1,
+            cluster=cluster,
+            environment=environment,
+            overrides=overrides,
+            **parameters,
+        )
+        return task
+
+    def run_tasks(
+        self,
+        task_definition: str,
+        *,
+        count: int,
+        cluster: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> list[Task]:
+        """Run `count` equal tasks; the rest as for `run_task`."""
+        return Runner(self._client).run(
+            task_definition,
+            count=count,
+            cluster=cluster,
+            environment=environment or {},
+            overrides=overrides or {},
+            parameters=parameters,
+        )
+
+    def describe(self, task: TaskReference, *, cluster: str | None = None) -> Task:
+        """The task as it is now.
+
+        :raises WaitError: ECS does not know it.
+        """
+        arn, cluster = _located(task, cluster)
+        answer = self._client.describe_tasks(cluster=cluster, tasks=[arn])
+        if not answer["tasks"]:
+            raise WaitError(f"ECS knows no task {arn} in the cluster {cluster}")
+        return Task(answer["tasks"][0])
+
+    def wait_running(
+        self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
+    ) -> Task:
+        """Wait until the task is RUNNING; a task that is stopping can no longer become so."""
+        return self._wait_task(task, cluster, timeout, "RUNNING", _is_running)
+
+    def wait_stopped(
+        self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
+    ) -> Task:
+        """Wait until the task is STOPPED, for whatever reason."""
+        return self._wait_task(task, cluster, timeout, "STOPPED", _is_stopped)
+
+    def _wait_task(
+        self,
+        task: TaskReference,
+        cluster: str | None,
+        timeout: float,
+        status: str,
+        has_come: Callable[[Task], bool],
+    ) -> Task:
+        def look() -> Task | None:
+            seen = self.describe(task, cluster=cluster)
+            if has_come(seen):
+                return seen
+            if seen.desired_status == "STOPPED" and status != "STOPPED":
+                raise self._task_error(WaitError, seen, f"will not become {status} any more")
+            return None
+
+        found = wait_until(self._admin, look, timeout)
+        if found is not None:
+            return found
+        seen = self.describe(task, cluster=cluster)
+        raise self._task_error(WaitTimeout, seen, f"was not {status} within {timeout:g} s")
+
+    def wait_stable(
+        self,
+        service: ServiceReference,
+        timeout: float = SERVICE_SECONDS,
+        *,
+        cluster: str | None = None,
+    ) -> dict[str, Any]:
+        """Wait until the service has one deployment and all its tasks run, as ECS's own waiter
+        `services_stable` means it; returns the service as DescribeServices gives it.
+        """
+        name, cluster = _service_located(service, cluster)
+
+        def look() -> dict[str, Any] | None:
+            seen = self._describe_service(name, cluster)
+            if seen["status"] != "ACTIVE":
+                text = f"is {seen['status']} and will not become stable"
+                raise self._service_error(WaitError, seen, text)
+            return seen if _is_stable(seen) else None
+
+        found = wait_until(self._admin, look, timeout)
+        if found is not None:
+            return found
+        seen = self._describe_service(name, cluster)
+        raise self._service_error(WaitTimeout, seen, f"was not stable within {timeout:g} s")
+
+    def _describe_service(self, name: str, cluster: str) -> dict[str, Any]:
+        answer = self._client.describe_services(cluster=cluster, services=[name])
+        if not answer["services"]:
+            raise WaitError(f"ECS knows no service {name} in the cluster {cluster}")
+        return dict(answer["services"][0])
+
+    def logs(
+        self, task: TaskReference, container: str | None = None, stream: str | None = None
+    ) -> str:
+        """What the task's containers wrote so far; of one container, and of one stream
+        (`stdout` or `stderr`), if asked for.
+        """
+        streams = ("stdout", "stderr") if stream is None else (stream,)
+        if not {"stdout", "stderr"}.issuperset(streams):
+            raise ValueError(f"stream is 'stdout' or 'stderr', not {stream!r}")
+        containers = self._admin.logs(_located(task, None)[0], container)
+        return "".join(_stream(found, name) for found in containers for name in streams)
+
+    def map_image(
+        self,
+        pattern: str,
+        stand_in: str | list[str] | None = None,
+        *,
+        entrypoint: list[str] | None = None,
+        command: list[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        working_directory: str | None = None,
+        image: str | None = None,
+        pull_error: str | None = None,
+    ) -> None:
+        """Say what images that match `pattern` (as in fnmatch) stand for, from now on.
+
+        `stand_in` is what runs when the definition gives no command. Else any of: the image's
+        `entrypoint`, `command`, `environment` and `working_directory`; another `image` to run
+        on Kubernetes; a `pull_error` with which pulls fail.
+        """
+        parts = {
+            "entrypoint": entrypoint,
+            "command": command,
+            "environment": environment,
+            "working_directory": working_directory,
+            "image": image,
+            "pull_error": pull_error,
+        }
+        given = {name: value for name, value in parts.items() if value is not None}
+        if (stand_in is None) == (not given):
+            raise ValueError(
+                "give map_image either a stand_in (a command) or named parts: " + ", ".join(parts)
+            )
+        self._admin.map_image(pattern, given if stand_in is None else stand_in)
+
+    def advance_clock(self, seconds: float) -> None:
+        """Let time pass for everything in the test's environment that waits for a moment."""
+        self._admin.advance_clock(seconds)
+
+    def assert_running(
+        self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
+    ) -> Task:
+        """Assert that the task is RUNNING, or becomes so."""
+        return self.wait_running(task, timeout, cluster=cluster)
+
+    def assert_service_stable(
+        self,
+        service: ServiceReference,
+        timeout: float = SERVICE_SECONDS,
+        *,
+        cluster: str | None = None,
+    ) -> dict[str, Any]:
+        """Assert that the service is stable, or becomes so."""
+        return self.wait_stable(service, timeout, cluster=cluster)
+
+    def assert_stopped(
+        self,
+        task: TaskReference,
+        *,
+        exit_code: int | None = None,
+        container: str | None = None,
+        stop_code: str | None = None,
+        reason: str | re.Pattern[str] | None = None,
+        timeout: float = TASK_SECONDS,
+        cluster: str | None = None,
+    ) -> Task:
+        """Assert that the task stops, and how.
+
+        `exit_code` is that of `container`, which a task with a single one need not name.
+        `reason` is a part of, or a compiled pattern found in, the task's or a container's reason.
+        """
+        stopped = self.wait_stopped(task, timeout, cluster=cluster)
+        wrong = list(_differences(stopped, exit_code, container, stop_code, reason))
+        if wrong:
+            raise self._task_error(AssertionError, stopped, "stopped, but " + "; ".join(wrong))
+        return stopped
+
+    def _task_error(self, kind: type[AssertionError], task: Task, what: str) -> AssertionError:
+        return kind(f"task {task.id} {what}\n{task_story(task, self._report(), self._log_lines)}")
+
+    def _service_error(
+        self, kind: type[AssertionError], service: Mapping[str, Any], what: str
+    ) -> AssertionError:
+        story = service_story(service, self._report(), self._log_lines)
+        return kind(f"service {service['serviceName']} {what}\n{story}")
+
+    def _report(self) -> Mapping[str, Any]:
+        try:
+            return self._admin.report()
+        except KecsError:
+            return {}  # What is wrong with the task is worth telling without it.
+
+
+def _differences(
+    task: Task,
+    exit_code: int | None,
+    container: str | None,
+    stop_code: str | None,
+    reason: str | re.Pattern[str] | None,
+) -> list[str]:
+    wrong = []
+    if exit_code is not None or container is not None:
+        name = _container_name(task, container)
+        actual = task.exit_codes.get(name)
+        if exit_code is not None and actual != exit_code:
+            had = "never had an exit code" if actual is None else f"had the exit code {actual}"
+            wrong.append(f"the container {name} {had}, not {exit_code}")
+    if stop_code is not None and task.stop_code != stop_code:
+        wrong.append(f"its stop code is {task.stop_code}, not {stop_code}")
+    if reason is not None and not any(_matches(reason, text) for text in _reasons(task)):
+        sought = reason.pattern if isinstance(reason, re.Pattern) else reason
+        wrong.append(f"no reason has {sought!r} in it")
+    return wrong
+
+
+def _container_name(task: Task, container: str | None) -> str:
+    names = list(task.containers)
+    if container in names:
+        return str(container)
+    if container is None and len(names) == 1:
+        return names[0]
+    what = "say which container" if container is None else f"there is no container {container!r}"
+    raise ValueError(f"{what}; the task has {', '.join(names)}")
+
+
+def _reasons(task: Task) -> list[str]:
+    texts = [task.stopped_reason, *(c.get("reason") for c in task.containers.values())]
+    return [text for text in texts if text]
+
+
+def _matches(reason: str | re.Pattern[str], text: str) -> bool:
+    return reason.search(text) is not None if isinstance(reason, re.Pattern) else reason in text
+
+
+def _is_running(task: Task) -> bool:
+    return task.last_status == "RUNNING" and task.desired_status == "RUNNING"
+
+
+def _is_stopped(task: Task) -> bool:
+    return task.last_status == "STOPPED"
+
+
+def _is_stable(service: Mapping[str, Any]) -> bool:
+    one_deployment = len(service.get("deployments", ())) <= 1
+    return one_deployment and service["runningCount"] == service["desiredCount"]
+
+
+def _located(task: TaskReference, cluster: str | None) -> tuple[str, str]:
+    """The task's ARN or id, and its cluster: an ARN names it (`.../task/CLUSTER/ID`)."""
+    arn = task if isinstance(task, str) else str(task["taskArn"])
+    parts = arn.split("/")
+    return arn, cluster or (parts[1] if len(parts) == 3 else "default")
+
+
+def _service_located(service: ServiceReference, cluster: str | None) -> tuple[str, str]:
+    arn = service if isinstance(service, str) else str(service["serviceArn"])
+    parts = arn.split("/")
+    return parts[-1], cluster or (parts[1] if len(parts) == 3 else "default")
+
+
+def _stream(container: Any, name: str) -> str:
+    text = container[name] if isinstance(container, Mapping) else getattr(container, name)
+    return str(text)

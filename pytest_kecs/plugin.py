@@ -1,0 +1,95 @@
+"""pytest's hooks; each hands on to the module that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_kecs import isolation
+from pytest_kecs import markers
+from pytest_kecs import opening
+from pytest_kecs import settings
+from pytest_kecs.fixtures import ecs_client
+from pytest_kecs.fixtures import ecs_client_factory
+from pytest_kecs.fixtures import kecs
+
+__all__ = ["ecs_client", "ecs_client_factory", "kecs"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    settings.add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    # Earlier than pytest_configure: conftests may make clients when they are imported.
+    opening.open_environment(early_config, early_config.known_args_namespace)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", markers.DESCRIPTION)
+    # For a plugin that was loaded by a conftest.
+    opening.open_environment(config, config.option)
+    config.pluginmanager.register(ReportListener(config))
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return opening.header(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    opening.hand_over(config)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    isolation.prepare_engines(session)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, Any, Any]:
+    with isolation.around_test(item, is_last=nextitem is None):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    __tracebackhide__ = True
+    isolation.begin_if_used(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    isolation.before_report(item, call)
+    report = yield
+    isolation.after_report(item, report)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # trylast: xdist has ended its workers, and the fixtures of the session are torn down.
+    opening.close_environment(session.config)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    opening.summarize(terminalreporter, config)
+
+
+class ReportListener:
+    """Hears the reports of all processes, in the owner; the hook itself is told no config."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        opening.note_kept(self._config, report)
