@@ -356,10 +356,10 @@ def _follow_forks(launcher: Launcher) -> None:
 
 
 def _listen(port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise EnvironmentStartError(f"{port} is not a port: give a number up to 65535")
     try:
         return socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
-    except OverflowError as error:
-        raise EnvironmentStartError(f"{port} is not a port: give a number up to 65535") from error
     except OSError as error:
         raise EnvironmentStartError(_listen_failure(port, error)) from error
 
