@@ -1,0 +1,103 @@
+"""Texts about tasks, services, logs and the timeline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_kecs import diagnosis
+
+ID = "0123456789abcdef0123456789abcdef"
+ARN = f"arn:aws:ecs:us-east-1:123456789012:task/default/{ID}"
+STOPPED: dict[str, Any] = {
+    "taskArn": ARN,
+    "taskDefinitionArn": "arn:aws:ecs:us-east-1:123456789012:task-definition/worker:2",
+    "group": "service:web",
+    "lastStatus": "STOPPED",
+    "stopCode": "EssentialContainerExited",
+    "stoppedReason": "Essential container in task exited",
+    "containers": [
+        {"name": "app", "lastStatus": "STOPPED", "exitCode": 3},
+        {"name": "side", "lastStatus": "STOPPED", "reason": "CannotPullContainerError: no"},
+    ],
+}
+RUNNING: dict[str, Any] = {
+    "taskArn": ARN.replace("0123", "9999", 1),
+    "lastStatus": "RUNNING",
+    "containers": [{"name": "app", "lastStatus": "RUNNING"}],
+}
+SERVICE: dict[str, Any] = {
+    "serviceName": "web",
+    "status": "ACTIVE",
+    "desiredCount": 2,
+    "runningCount": 1,
+    "pendingCount": 1,
+    "events": [{"message": "newest"}, {"message": "oldest"}],
+}
+REPORT: dict[str, Any] = {
+    "tasks": [STOPPED],
+    "services": [SERVICE],
+    "logs": {ID: {"app": {"stdout": "one\ntwo\nthree\n", "stderr": "oh\n"}}},
+    "timeline": [
+        {"at": 100.0, "kind": "call", "subject": "RunTask", "text": "ok"},
+        {"at": 100.0124, "kind": "task", "subject": ARN, "text": "PENDING"},
+    ],
+}
+
+
+def test_the_task_table_has_states_codes_and_reasons() -> None:
+    assert diagnosis.tasks_text([STOPPED, RUNNING]).splitlines() == [
+        "task      definition  status   stop code                 containers",
+        "01234567  worker:2    STOPPED  EssentialContainerExited  "
+        "app: exit 3, side: stopped, no exit code",
+        "    reason: Essential container in task exited",
+        "    side: CannotPullContainerError: no",
+        "99994567  ?           RUNNING  -                         app: RUNNING",
+    ]
+
+
+def test_logs_are_cut_to_their_last_lines() -> None:
+    assert diagnosis.logs_text(REPORT, 2).splitlines() == [
+        "01234567 app stdout:",
+        "    two",
+        "    three",
+        "01234567 app stderr:",
+        "    oh",
+    ]
+    assert diagnosis.logs_text(REPORT, 0) == ""
+
+
+def test_events_are_told_oldest_first() -> None:
+    assert diagnosis.events_text([SERVICE]).splitlines() == [
+        "service web ACTIVE: desired 2, running 1, pending 1",
+        "    oldest",
+        "    newest",
+    ]
+
+
+def test_the_timeline_has_distances_in_milliseconds() -> None:
+    assert diagnosis.timeline_text(REPORT["timeline"]).splitlines() == [
+        "     +0 ms  call  RunTask   ok",
+        "    +12 ms  task  01234567  PENDING",
+    ]
+
+
+def test_parts_with_nothing_to_tell_are_left_out() -> None:
+    assert diagnosis.sections({"tasks": [], "services": [], "timeline": [], "logs": {}}, 20) == []
+    titles = [title for title, _ in diagnosis.sections(REPORT, 20)]
+    assert titles == ["kecs tasks", "kecs logs", "kecs service events", "kecs timeline"]
+
+
+def test_a_story_keeps_to_its_subject() -> None:
+    other = {**REPORT, "logs": {"f" * 32: {"app": {"stdout": "another's"}}, **REPORT["logs"]}}
+    story = diagnosis.task_story(STOPPED, other, 20)
+    assert "three" in story
+    assert "another's" not in story
+    assert "RunTask" not in story
+    assert "+12 ms" in story
+
+
+def test_a_service_story_has_its_tasks() -> None:
+    story = diagnosis.service_story(SERVICE, REPORT, 20)
+    assert "newest" in story
+    assert "EssentialContainerExited" in story
+    assert "three" in story
