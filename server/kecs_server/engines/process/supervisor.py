@@ -45,6 +45,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 from typing import NoReturn
+from typing import cast
 
 LINGER = 5.0  # seconds that an exit may wait for what cannot be killed
 STARTS_AT_ONCE = 64  # each holds a file descriptor until exec has succeeded
@@ -55,16 +56,39 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 class Leader:
-    """First process of a container. `report` is read until exec has succeeded, else None."""
+    """First process of a container; the spare one as long as it has no key.
 
-    __slots__ = ("failed", "key", "pid", "report", "stopping")
+    `orders` is our end of the pipe on which it learns what to execute. `report` is the end of the
+    one that closes when exec has succeeded; None from then on.
+    """
 
-    def __init__(self, key: str, pid: int, report: int) -> None:
-        self.key = key
+    __slots__ = ("failed", "key", "orders", "pid", "report", "stopping")
+
+    def __init__(self, pid: int, orders: int, report: int) -> None:
         self.pid = pid
+        self.orders = orders
         self.report: int | None = report
+        self.key = ""
         self.failed = False
         self.stopping = False
+
+    def hand(self, line: bytes) -> None:
+        """Let it begin.
+
+        :raises BrokenPipeError: it is dead; the descriptors are closed.
+        """
+        try:
+            with open(self.orders, "wb", buffering=0) as pipe:
+                while line:
+                    line = line[pipe.write(line) :]
+        except BrokenPipeError:
+            self.close_report()
+            raise
+
+    def close_report(self) -> None:
+        if self.report is not None:
+            os.close(self.report)
+            self.report = None
 
 
 class Supervisor:
@@ -75,6 +99,8 @@ class Supervisor:
         self._leaders: dict[int, Leader] = {}
         self._by_key: dict[str, Leader] = {}
         self._starting = 0
+        self._spare: Leader | None = None
+        self._signals: list[int] = []  # those whose disposition is not the default
         self._orphans: dict[int, set[str]] = {}  # pid -> containers that it may belong to
         self._exits: dict[str, int] = {}  # codes not sent yet
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -112,8 +138,11 @@ class Supervisor:
             signal.signal(number, self._ask_end)
         self._selector.register(self._control, selectors.EVENT_READ, self._on_control)
         self._selector.register(self._wake_reader, selectors.EVENT_READ, self._on_signal)
+        default = (signal.SIG_DFL, None)
+        self._signals = [n for n in signal.valid_signals() if signal.getsignal(n) not in default]
         gc.collect()
         gc.freeze()  # leaves the pages shared after fork
+        self._spare = self._fork()
 
     def _ask_end(self, *_: object) -> None:
         self._end_asked = True
@@ -125,7 +154,7 @@ class Supervisor:
             self._flush()
         if ready & selectors.EVENT_READ:
             try:
-                data = os.read(self._control, 1 << 20)
+                data = os.read(self._control, 1 << 16)
             except BlockingIOError:
                 return
             except OSError:
@@ -143,9 +172,10 @@ class Supervisor:
             end = self._incoming.find(b"\n", begin)
             if end < 0:
                 break
-            command = json.loads(self._incoming[begin:end])
+            line = bytes(self._incoming[begin : end + 1])
             begin = end + 1
-            getattr(self, f"_do_{command.pop('do')}")(**command)
+            command = json.loads(line)
+            getattr(self, f"_do_{command.pop('do')}")(line=line, **command)
         del self._incoming[:begin]
 
     def _send(self, event: dict[str, Any]) -> None:
@@ -169,31 +199,62 @@ class Supervisor:
 
     # -- commands
 
-    def _do_start(self, key: str, **launch: Any) -> None:
+    def _do_start(self, line: bytes, key: str, **_: Any) -> None:
+        """Hand the line to the spare process, which is forked already: forking takes longer than
+        all the rest. The next one is forked while this one executes.
+        """
         try:
-            reader, writer = os.pipe()
+            leader = self._spare or self._fork()
+            self._spare = None
+            try:
+                leader.hand(line)
+            except BrokenPipeError:  # somebody killed it
+                leader = self._fork()
+                leader.hand(line)
         except OSError as error:
             self._send({"event": "failed", "key": key, "step": "fork", "errno": error.errno})
             return
+        leader.key = key
+        self._leaders[leader.pid] = self._by_key[key] = leader
+        self._starting += 1
+        assert leader.report is not None
+        self._selector.register(
+            leader.report, selectors.EVENT_READ, lambda _: self._on_report(leader)
+        )
+        # Without one the next start forks, and says what is wrong if that fails.
+        with contextlib.suppress(OSError):
+            self._spare = self._fork()
+
+    def _fork(self) -> Leader:
+        """:raises OSError: no process or file descriptor left."""
+        report, report_writer = os.pipe()
+        orders, orders_writer = os.pipe()
+        parent = os.getpid()
         # Blocked, a SIGTERM that comes before the child has reset its handlers is not lost.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         try:
             pid = os.fork()
             if pid == 0:
-                become_leader(self._null, writer, **launch)
-        except OSError as error:
-            os.close(reader)
-            self._send({"event": "failed", "key": key, "step": "fork", "errno": error.errno})
-            return
+                os.close(orders_writer)
+                become_leader(self._null, orders, report_writer, parent, self._signals)
+        except OSError:
+            os.close(report)
+            os.close(orders_writer)
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            os.close(writer)
-        leader = Leader(key, pid, reader)
-        self._leaders[pid] = self._by_key[key] = leader
-        self._starting += 1
-        self._selector.register(reader, selectors.EVENT_READ, lambda _: self._on_report(leader))
+            os.close(report_writer)
+            os.close(orders)
+        return Leader(pid, orders_writer, report)
 
-    def _do_stop(self, keys: list[tuple[str, float]]) -> None:
+    def _drop_spare(self) -> None:
+        """Let the spare process read end of file, at which it ends."""
+        if self._spare:
+            os.close(self._spare.orders)
+            self._spare.close_report()
+            self._spare = None
+
+    def _do_stop(self, keys: list[tuple[str, float]], **_: Any) -> None:
         for key, seconds in keys:
             leader = self._by_key.get(key)
             if leader is None or leader.stopping:
@@ -202,7 +263,7 @@ class Supervisor:
             send_signal(leader.pid, signal.SIGTERM)
             self._after(seconds, functools.partial(self._kill, leader))
 
-    def _do_kill(self, keys: list[str]) -> None:
+    def _do_kill(self, keys: list[str], **_: Any) -> None:
         for key in keys:
             leader = self._by_key.get(key)
             if leader is not None:
@@ -219,6 +280,7 @@ class Supervisor:
         self._selector.unregister(self._control)
         for leader in self._leaders.values():
             self._kill(leader)
+        self._drop_spare()
         self._kill_orphans(set())
         self._after(LINGER, self._give_up)
 
@@ -235,8 +297,7 @@ class Supervisor:
             return
         report = os.read(leader.report, 100)
         self._selector.unregister(leader.report)
-        os.close(leader.report)
-        leader.report = None
+        leader.close_report()
         self._starting -= 1
         if report:
             leader.failed = True
@@ -275,13 +336,16 @@ class Supervisor:
 
     def _kill_orphans(self, suspects: set[str]) -> None:
         for pid in children():
-            if pid not in self._leaders and pid not in self._orphans:
+            spare = self._spare is not None and self._spare.pid == pid
+            if not spare and pid not in self._leaders and pid not in self._orphans:
                 send_signal(pid, signal.SIGKILL)
                 self._orphans[pid] = suspects
 
     def _bury(self, pid: int, code: int) -> set[str]:
         leader = self._leaders.get(pid)
         if leader is None:
+            if self._spare and self._spare.pid == pid:
+                self._drop_spare()
             return self._orphans.pop(pid, set())
         self._on_report(leader)
         del self._leaders[pid]
@@ -313,31 +377,24 @@ class Supervisor:
             heapq.heappop(self._timers)[2]()
 
 
-def become_leader(
-    null: int,
-    report: int,
-    path: str | None,
-    argv: list[str],
-    env: dict[str, str],
-    cwd: str,
-    stdout: str,
-    stderr: str,
-) -> NoReturn:
-    """Turn this forked child into the container's first process; never returns."""
+def become_leader(null: int, orders: int, report: int, parent: int, signals: list[int]) -> NoReturn:
+    """Turn this forked child into a container's first process, as soon as it is told which."""
     step = "prepare"
+    path = None
     try:
-        detach()
-        step = "log"
+        detach(parent, signals)
         os.dup2(null, 0)
-        os.dup2(open_log(stdout), 1)
-        os.dup2(open_log(stderr), 2)
+        launch = read_order(orders)
+        path = launch["path"]
+        step = "log"
+        os.dup2(open_log(launch["stdout"]), 1)
+        os.dup2(open_log(launch["stderr"]), 2)
         step = "chdir"
-        os.chdir(cwd)
+        os.chdir(launch["cwd"])
         step = "exec"
         if path is None:
             idle()
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        os.execve(path, argv, env)
+        os.execve(path, launch["argv"], launch["env"])
     except OSError as error:
         if step == "exec":
             # As runc: by now the container counts as started (a script without interpreter line,
@@ -351,19 +408,29 @@ def become_leader(
         os._exit(255)
 
 
-def detach() -> None:
+def read_order(orders: int) -> dict[str, Any]:
+    """What to execute; ends this process if it is wanted no more."""
+    line = b""
+    while not line.endswith(b"\n"):
+        data = os.read(orders, 1 << 16)
+        if not data:
+            os._exit(0)
+        line += data
+    return cast("dict[str, Any]", json.loads(line))
+
+
+def detach(parent: int, signals: list[int]) -> None:
     """Leave the supervisor's session, signals and life: what a container begins with."""
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if signal.getsignal(number) not in (signal.SIG_DFL, None):
-            signal.signal(number, signal.SIG_DFL)
-    parent = os.getppid()
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
     os.setsid()
     if sys.platform == "linux":
         prctl(PR_SET_CHILD_SUBREAPER, 1)  # survives exec
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(255)  # the supervisor died before it could be watched
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def open_log(path: str) -> int:
@@ -373,7 +440,6 @@ def open_log(path: str) -> int:
 def idle() -> NoReturn:
     """Do nothing until a signal ends this process. Without exec nothing closes by itself."""
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     while True:
         signal.pause()
 

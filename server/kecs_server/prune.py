@@ -1,0 +1,116 @@
+"""Removing what an environment left whose server, and supervisor, were killed outright.
+
+While one of the two lives it removes everything itself. Afterwards the cookie in the variables
+of the containers' processes tells what was theirs. Used by `kecs prune` and by the next run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+from kecs_server.engines.process.launching import COOKIE
+
+KILL_TIMEOUT = 10.0  # seconds until what has not ended counts as impossible to kill
+KIND_TIMEOUT = 120.0  # seconds; deleting a cluster takes a few
+
+
+def leftover_processes(environment_name: str) -> list[int]:
+    """The pids of an environment's processes: those with its cookie and all that descends from
+    them. Never this process. What one has no right to look into is not found.
+    """
+    parents: dict[int, int] = {}
+    found: set[int] = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            parents[process.pid] = process.ppid()
+            if process.status() == psutil.STATUS_ZOMBIE:
+                del parents[process.pid]
+            elif process.environ().get(COOKIE) == environment_name:
+                found.add(process.pid)
+    return sorted((found | descendants(found, parents)) - {os.getpid()})
+
+
+def descendants(roots: set[int], parents: dict[int, int]) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for pid, parent in parents.items():
+        children.setdefault(parent, []).append(pid)
+    found: set[int] = set()
+    ahead = list(roots)
+    while ahead:
+        new = [pid for pid in children.get(ahead.pop(), ()) if pid not in found]
+        found.update(new)
+        ahead += new
+    return found
+
+
+def kill_leftovers(environment_name: str) -> list[int]:
+    """Kill them until none is found; returns what was killed. What cannot be killed within
+    `KILL_TIMEOUT` seconds stays, and `leftover_processes` goes on to name it.
+    """
+    killed: set[int] = set()
+    deadline = time.monotonic() + KILL_TIMEOUT
+    while time.monotonic() < deadline and (pids := leftover_processes(environment_name)):
+        processes = []
+        for pid in pids:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                process.kill()
+                processes.append(process)
+                killed.add(pid)
+        psutil.wait_procs(processes, timeout=max(deadline - time.monotonic(), 0.0))
+        if not processes:
+            break
+    return sorted(killed)
+
+
+def remove_environment(directory: Path, name: str, *, has_kind_cluster: bool) -> list[str]:
+    """Remove all that is left of an environment whose server is dead: processes, its kind cluster
+    if it had one, and its directory. Returns what was done and what could not be, for a person.
+    """
+    done = []
+    if killed := kill_leftovers(name):
+        done.append(f"{name}: killed {len(killed)} processes")
+    if left := leftover_processes(name):
+        done.append(f"{name}: cannot kill {', '.join(map(str, left))}")
+    if has_kind_cluster:
+        done.append(f"{name}: {delete_kind_cluster(directory, name)}")
+    if directory.exists():
+        done.append(f"{name}: {delete_directory(directory)}")
+    return done
+
+
+def delete_kind_cluster(directory: Path, name: str) -> str:
+    kubeconfig = str(directory / "kubeconfig")
+    command = ["kind", "delete", "cluster", "--name", name, "--kubeconfig", kubeconfig]
+    by_hand = f"; delete it by `{' '.join(command[:5])}`"
+    try:
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=KIND_TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError:
+        return f"its kind cluster may be left: there is no `kind` in PATH{by_hand}"
+    except subprocess.TimeoutExpired:
+        return f"its kind cluster was not deleted within {KIND_TIMEOUT:.0f} s{by_hand}"
+    if result.returncode:
+        return f"its kind cluster could not be deleted: {result.stderr.strip()}{by_hand}"
+    return "deleted its kind cluster"
+
+
+def delete_directory(directory: Path) -> str:
+    try:
+        shutil.rmtree(directory)
+    except OSError as error:
+        return f"{directory} could not be deleted: {error}"
+    return f"removed {directory}"
