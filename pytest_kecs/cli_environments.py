@@ -8,7 +8,6 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,7 +90,10 @@ def stop(name: str | None, *, as_json: bool) -> int:
         for record in records:
             _stop_one(record)
         stopped = [record.name for record in records]
-    _report("stopped", stopped, as_json=as_json)
+    if as_json:
+        _print_json({"stopped": stopped})
+    else:
+        print("\n".join(f"stopped {name}" for name in stopped) or "There was nothing to stop.")
     return 0
 
 
@@ -130,14 +132,17 @@ def prune(kubeconfig: str | None, context: str | None, *, as_json: bool) -> int:
     """Remove what dead environments left behind, on this machine and in a cluster."""
     if context is not None and kubeconfig is None:
         raise InvalidSetting("--context needs --kubeconfig: say in which file the context is")
-    removed = registry.prune()
+    done = registry.prune()
     if kubeconfig is not None:
         if not Path(kubeconfig).is_file():
             raise InvalidSetting(f"there is no kubeconfig {kubeconfig!r}")
         from kecs_server.engines.kubernetes.reap import reap_expired
 
-        removed += reap_expired(kubeconfig, context)
-    _report("removed", removed, as_json=as_json)
+        done += reap_expired(kubeconfig, context)
+    if as_json:
+        _print_json({"done": done})
+    else:
+        print("\n".join(done) or "There is nothing to remove.")
     return 0
 
 
@@ -221,16 +226,6 @@ def _duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0.0):.0f} s"
-
-
-def _report(what: str, lines: Iterable[str], *, as_json: bool) -> None:
-    done = list(lines)
-    if as_json:
-        _print_json({what: done})
-    elif done:
-        print("\n".join(f"{what} {line}" for line in done))
-    else:
-        print(f"nothing was {what}: there is nothing of the kind")
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
