@@ -1,0 +1,141 @@
+"""Options, ini keys, variables and marker arguments as a person meets them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+PLAIN = "def test_plain(): pass"
+
+
+def test_the_header_tells_engine_and_region_with_their_sources(inner: pytest.Pytester) -> None:
+    inner.makepyfile(PLAIN)
+    result = inner.runpytest_inprocess()
+    result.stdout.fnmatch_lines(["kecs: engine process (default), region us-east-1 (default)*"])
+
+
+def test_the_header_tells_what_won(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner.makepyfile(PLAIN)
+    inner.makeini("[pytest]\nkecs_region = eu-west-3\nkecs_engine = kind\n")
+    monkeypatch.setenv("PYTEST_KECS_REGION", "eu-west-2")
+    result = inner.runpytest_inprocess("--kecs-engine=process")
+    result.stdout.fnmatch_lines(
+        ["kecs: engine process (option), region eu-west-2 (PYTEST_KECS_REGION)*"]
+    )
+
+
+def test_the_header_tells_what_else_could_be(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = inner.mkdir("programs")
+    for name in ("kind", "docker"):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("KUBECONFIG", str(programs / "config"))
+    inner.makepyfile(PLAIN)
+    inner.runpytest_inprocess().stdout.fnmatch_lines(
+        ["*could also: kind (kind and docker are installed), kubernetes (by KUBECONFIG)"]
+    )
+
+
+def test_auto_takes_what_answers(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = inner.mkdir("programs")
+    for name, status in (("kind", 0), ("docker", 1)):
+        (programs / name).write_text(f"#!/bin/sh\nexit {status}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    inner.makepyfile(PLAIN)
+    inner.runpytest_inprocess("--kecs-engine=auto").stdout.fnmatch_lines(
+        ["kecs: engine process (auto: kind is installed, but docker does not answer)*"]
+    )
+    (programs / "docker").write_text("#!/bin/sh\nexit 0\n")
+    inner.runpytest_inprocess("--kecs-engine=auto").stdout.fnmatch_lines(
+        ["kecs: engine kind (auto: kind is installed and docker answers)*"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--kecs-engine=knd"], "*--kecs-engine: 'knd' cannot be used*did you mean 'kind'*"),
+        (["--kecs-engine=external"], "*'external'*not in this version*"),
+        (["--kecs-region=nowhere"], "*--kecs-region: 'nowhere' cannot be used*us-east-1*"),
+        (["-o", "kecs_keep_cluster=perhaps"], "*ini key kecs_keep_cluster*perhaps*"),
+        (["-o", "kecs_images=worker"], "*ini key kecs_images*pattern = command*"),
+        (
+            ["--kecs-engine=kubernetes", "--kecs-kubeconfig=missing.yaml"],
+            "*--kecs-kubeconfig: there is no file*missing.yaml*",
+        ),
+    ],
+)
+def test_a_wrong_value_ends_the_run_with_one_line(
+    inner: pytest.Pytester, arguments: list[str], text: str
+) -> None:
+    inner.makepyfile(PLAIN)
+    result = inner.runpytest_subprocess(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {text}"])
+    result.stderr.no_fnmatch_line("*Traceback*")
+
+
+def test_the_marker_is_registered(inner: pytest.Pytester) -> None:
+    inner.makepyfile("import pytest\n@pytest.mark.kecs\ndef test_it(): pass")
+    result = inner.runpytest_inprocess("--strict-markers", "--collect-only")
+    assert result.ret == 0
+
+
+def test_wrong_marker_arguments_fail_the_test_only(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.kecs(acount="210987654321")
+        def test_wrong(): pass
+
+        def test_plain(): pass
+        """
+    )
+    result = inner.runpytest_inprocess()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*no argument 'acount'; did you mean 'account'?"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_showing_things_makes_no_environment(inner: pytest.Pytester, home: Path) -> None:
+    inner.makeconftest("import os\nassert 'AWS_ENDPOINT_URL_ECS' not in os.environ")
+    for argument in ("--fixtures", "--markers", "--help", "--version"):
+        assert inner.runpytest_inprocess(argument).ret == 0
+    assert not home.exists() or not any(home.iterdir())
+
+
+def test_the_fixtures_are_described(inner: pytest.Pytester) -> None:
+    result = inner.runpytest_inprocess("--fixtures")
+    result.stdout.fnmatch_lines_random(
+        [
+            "ecs_client --*",
+            "    A boto3 client of Amazon ECS*",
+            "ecs_client_factory --*",
+            "kecs --*",
+        ]
+    )
+
+
+@pytest.mark.parametrize("without", ["terminal", "capture", "xdist", "logging", "junitxml"])
+def test_it_works_without_other_plugins(inner: pytest.Pytester, without: str) -> None:
+    inner.makepyfile(PLAIN)
+    assert inner.runpytest_subprocess("-p", f"no:{without}").ret == 0
+
+
+def test_where_windows_is_not_supported_other_tests_run(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        on_windows="import pytest_kecs.ownership as o\n"
+        "class Windows:\n    platform = 'win32'\n    executable = o.sys.executable\n"
+        "o.sys = Windows"
+    )
+    inner.makepyfile("def test_plain(): pass\ndef test_ecs(ecs_client): pass")
+    inner.syspathinsert()
+    result = inner.runpytest_subprocess("-p", "on_windows")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["E *cannot run ECS environments on Windows*WSL*"])

@@ -1,0 +1,240 @@
+"""AWS_* variables, clients made at import time, child processes, and tests that are not ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from inner_runs import run
+
+SHOW = "import os\ndef mine(): return {k: v for k, v in os.environ.items() if 'AWS' in k}\n"
+
+
+def test_variables_are_put_back_for_tests_that_are_not_ours(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
+    inner.makepyfile(
+        """
+        import os
+        import pytest
+
+        BEFORE = {"AWS_PROFILE": "work", "AWS_REGION": "ap-south-1"}
+
+        def aws():
+            return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+
+        AT_IMPORT = aws()
+
+        def test_at_import():
+            assert AT_IMPORT["AWS_REGION"] == "us-east-1"
+            assert "AWS_PROFILE" not in AT_IMPORT
+
+        def test_plain():
+            assert aws() == BEFORE
+
+        @pytest.mark.kecs
+        def test_ours():
+            assert aws() == AT_IMPORT
+
+        @pytest.mark.kecs(region="eu-west-1")
+        def test_region(ecs_client):
+            assert os.environ["AWS_DEFAULT_REGION"] == "eu-west-1"
+            assert ecs_client.meta.region_name == "eu-west-1"
+            arn = ecs_client.create_cluster()["cluster"]["clusterArn"]
+            assert arn == "arn:aws:ecs:eu-west-1:123456789012:cluster/default"
+
+        def test_plain_again():
+            assert aws() == BEFORE
+        """
+    )
+    run(inner).assert_outcomes(passed=5)
+    run(inner, "-n2").assert_outcomes(passed=5)
+
+
+def test_early_export_can_be_turned_off(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        import os
+        import pytest
+
+        AT_IMPORT = os.environ.get("AWS_ENDPOINT_URL_ECS")
+
+        @pytest.mark.kecs
+        def test_ours():
+            assert AT_IMPORT is None
+            assert "AWS_ENDPOINT_URL_ECS" in os.environ
+        """
+    )
+    run(inner, "-o", "kecs_env=marked").assert_outcomes(passed=1)
+
+
+def test_after_the_run_the_variables_are_as_before(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
+    inner.makepyfile("def test_plain(): pass")
+    before = dict(__import__("os").environ)
+    inner.runpytest_inprocess()
+    assert dict(__import__("os").environ) == before
+
+
+CLIENTS_AT_IMPORT = """
+    import os
+    import subprocess
+    import sys
+
+    import boto3
+    import pytest
+
+    import conftest
+
+    client = boto3.client("ecs")
+    CHILD = "import boto3; print(boto3.client('ecs').list_clusters()['clusterArns'])"
+
+    @pytest.mark.parametrize("number", range(4))
+    def test_all_see_the_same_world(number, ecs_client):
+        assert ecs_client.list_clusters()["clusterArns"] == []
+        arn = ecs_client.create_cluster(clusterName=f"c{number}")["cluster"]["clusterArn"]
+        assert client.list_clusters()["clusterArns"] == [arn]
+        assert conftest.client.list_clusters()["clusterArns"] == [arn]
+        assert boto3.client("ecs").list_clusters()["clusterArns"] == [arn]
+
+    def test_a_child_process_sees_it_too(ecs_client):
+        arn = ecs_client.create_cluster(clusterName="parent")["cluster"]["clusterArn"]
+        child = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True)
+        assert child.stdout.strip() == str([arn]), child.stderr
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n2"]], ids=["alone", "xdist"])
+def test_clients_made_at_import_see_the_tests_realm(
+    inner: pytest.Pytester, arguments: list[str]
+) -> None:
+    inner.makeconftest("import boto3\nclient = boto3.client('ecs')")
+    inner.makepyfile(CLIENTS_AT_IMPORT)
+    run(inner, *arguments).assert_outcomes(passed=5)
+
+
+def test_a_client_at_import_may_call_before_any_test(inner: pytest.Pytester) -> None:
+    inner.makeconftest(
+        """
+        import boto3
+        ARN = boto3.client("ecs").create_cluster(clusterName="early")["cluster"]["clusterArn"]
+        """
+    )
+    inner.makepyfile(
+        """
+        def test_has_a_fresh_world(ecs_client):
+            assert ecs_client.list_clusters()["clusterArns"] == []
+        """
+    )
+    run(inner).assert_outcomes(passed=1)
+
+
+def test_fixtures_may_be_asked_for_late(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        import os
+
+        def test_late(request):
+            assert "AWS_ENDPOINT_URL_ECS" not in os.environ
+            client = request.getfixturevalue("ecs_client")
+            assert "AWS_ENDPOINT_URL_ECS" in os.environ
+            assert client.list_clusters()["clusterArns"] == []
+
+        def test_other():
+            assert "AWS_ENDPOINT_URL_ECS" not in os.environ
+        """
+    )
+    run(inner).assert_outcomes(passed=2)
+
+
+def test_accounts_and_regions_are_apart(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.kecs(account="210987654321")
+        def test_accounts(ecs_client, ecs_client_factory):
+            arn = ecs_client.create_cluster()["cluster"]["clusterArn"]
+            assert arn == "arn:aws:ecs:us-east-1:210987654321:cluster/default"
+            other = ecs_client_factory(account="111122223333", region="eu-central-1")
+            assert other.list_clusters()["clusterArns"] == []
+            arn = other.create_cluster()["cluster"]["clusterArn"]
+            assert arn == "arn:aws:ecs:eu-central-1:111122223333:cluster/default"
+            assert len(ecs_client.list_clusters()["clusterArns"]) == 1
+        """
+    )
+    run(inner).assert_outcomes(passed=1)
+
+
+MOTO_SUITE = """
+    import os
+
+    import boto3
+    import pytest
+    from moto import mock_aws
+
+    @pytest.fixture
+    def aws_credentials():
+        os.environ["AWS_ACCESS_KEY_ID"] = "testing"
+        os.environ["AWS_SECRET_ACCESS_KEY"] = "testing"
+        os.environ["AWS_SESSION_TOKEN"] = "testing"
+
+    @pytest.fixture
+    def ecs(aws_credentials):
+        with mock_aws():
+            yield boto3.client("ecs")
+
+    def test_cluster(ecs):
+        ecs.create_cluster(clusterName="mocked")
+        arns = ecs.list_clusters()["clusterArns"]
+        assert arns == ["arn:aws:ecs:eu-west-1:123456789012:cluster/mocked"]
+
+    @mock_aws
+    def test_bucket():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="mine")
+        assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["mine"]
+
+    @mock_aws
+    def test_waiter():
+        ecs = boto3.client("ecs")
+        ecs.create_cluster(clusterName="default")
+        assert ecs.describe_clusters()["clusters"][0]["status"] == "ACTIVE"
+"""
+
+
+@pytest.mark.parametrize("plugin", [[], ["-p", "no:kecs"]], ids=["with", "without"])
+def test_a_moto_suite_passes_unchanged(
+    inner: pytest.Pytester, plugin: list[str], home: Path
+) -> None:
+    inner.makeconftest("import os\nos.environ['AWS_DEFAULT_REGION'] = 'eu-west-1'")
+    inner.makepyfile(MOTO_SUITE)
+    inner.makeini("[pytest]\n")
+    run(inner, *plugin).assert_outcomes(passed=3)
+    run(inner, "-n2", *plugin).assert_outcomes(passed=3)
+
+
+def test_a_nested_run_has_an_environment_of_its_own(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        test_outer="""
+        import os
+        import subprocess
+        import sys
+
+        def test_outer(ecs_client):
+            ecs_client.create_cluster(clusterName="outer")
+            command = [sys.executable, "-m", "pytest", "-q", "inner_suite.py"]
+            inner = subprocess.run(command, capture_output=True, text=True)
+            assert inner.returncode == 0, inner.stdout + inner.stderr
+        """,
+        inner_suite="""
+        def test_inner(ecs_client):
+            assert ecs_client.list_clusters()["clusterArns"] == []
+        """,
+    )
+    run(inner).assert_outcomes(passed=1)
+    run(inner, "-n1").assert_outcomes(passed=1)
