@@ -25,16 +25,23 @@ def leftover_processes(environment_name: str) -> list[int]:
     """The pids of an environment's processes: those with its cookie and all that descends from
     them. Never this process. What one has no right to look into is not found.
     """
+    return sorted(process.pid for process in find_leftovers(environment_name))
+
+
+def find_leftovers(environment_name: str) -> list[psutil.Process]:
+    processes: dict[int, psutil.Process] = {}
     parents: dict[int, int] = {}
-    found: set[int] = set()
+    marked: set[int] = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            parents[process.pid] = process.ppid()
             if process.status() == psutil.STATUS_ZOMBIE:
-                del parents[process.pid]
-            elif process.environ().get(COOKIE) == environment_name:
-                found.add(process.pid)
-    return sorted((found | descendants(found, parents)) - {os.getpid()})
+                continue
+            parents[process.pid] = process.ppid()
+            processes[process.pid] = process
+            if process.environ().get(COOKIE) == environment_name:
+                marked.add(process.pid)
+    found = (marked | descendants(marked, parents)) - {os.getpid()}
+    return [processes[pid] for pid in found]
 
 
 def descendants(roots: set[int], parents: dict[int, int]) -> set[int]:
@@ -56,17 +63,12 @@ def kill_leftovers(environment_name: str) -> list[int]:
     """
     killed: set[int] = set()
     deadline = time.monotonic() + KILL_TIMEOUT
-    while time.monotonic() < deadline and (pids := leftover_processes(environment_name)):
-        processes = []
-        for pid in pids:
+    while time.monotonic() < deadline and (found := find_leftovers(environment_name)):
+        for process in found:
             with contextlib.suppress(psutil.Error):
-                process = psutil.Process(pid)
                 process.kill()
-                processes.append(process)
-                killed.add(pid)
-        psutil.wait_procs(processes, timeout=max(deadline - time.monotonic(), 0.0))
-        if not processes:
-            break
+                killed.add(process.pid)
+        psutil.wait_procs(found, timeout=max(deadline - time.monotonic(), 0.0))
     return sorted(killed)
 
 

@@ -88,7 +88,8 @@ def read_cookie(pid: int) -> str | None:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             variables = file.read().split(b"\0")
-    except PermissionError:  # as ssh-agent, it has made itself undumpable
+    except (PermissionError, ProcessLookupError):
+        # As ssh-agent, it has made itself undumpable; or it is dead and has yet to be reaped.
         return None
     prefix = f"{COOKIE}=".encode()
     return next((os.fsdecode(v[len(prefix) :]) for v in variables if v.startswith(prefix)), None)

@@ -73,10 +73,7 @@ class Leader:
         self.stopping = False
 
     def hand(self, line: bytes) -> None:
-        """Let it begin.
-
-        :raises BrokenPipeError: it is dead; the descriptors are closed.
-        """
+        """:raises BrokenPipeError: it is dead; the descriptors are closed."""
         try:
             with open(self.orders, "wb", buffering=0) as pipe:
                 while line:
@@ -168,7 +165,7 @@ class Supervisor:
     def _obey(self) -> None:
         """Carry out the complete lines; the rest waits while many starts are under way."""
         begin = 0
-        while self._starting < STARTS_AT_ONCE:
+        while self._starting < STARTS_AT_ONCE and not self._ending:
             end = self._incoming.find(b"\n", begin)
             if end < 0:
                 break
@@ -227,24 +224,26 @@ class Supervisor:
 
     def _fork(self) -> Leader:
         """:raises OSError: no process or file descriptor left."""
-        report, report_writer = os.pipe()
-        orders, orders_writer = os.pipe()
+        ends: list[int] = []
         parent = os.getpid()
         # Blocked, a SIGTERM that comes before the child has reset its handlers is not lost.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         try:
+            ends += [*os.pipe()]
+            ends += [*os.pipe()]
+            report, report_writer, orders, orders_writer = ends
             pid = os.fork()
             if pid == 0:
                 os.close(orders_writer)
                 become_leader(self._null, orders, report_writer, parent, self._signals)
         except OSError:
-            os.close(report)
-            os.close(orders_writer)
+            for fd in ends:
+                os.close(fd)
             raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            os.close(report_writer)
-            os.close(orders)
+        os.close(report_writer)
+        os.close(orders)
         return Leader(pid, orders_writer, report)
 
     def _drop_spare(self) -> None:
@@ -265,9 +264,8 @@ class Supervisor:
 
     def _do_kill(self, keys: list[str], **_: Any) -> None:
         for key in keys:
-            leader = self._by_key.get(key)
-            if leader is not None:
-                self._kill(leader)
+            if key in self._by_key:
+                self._kill(self._by_key[key])
 
     def _kill(self, leader: Leader) -> None:
         # Until it is reaped, which only we do, the number cannot stand for another process.
@@ -292,6 +290,10 @@ class Supervisor:
     # -- what happens to processes
 
     def _on_report(self, leader: Leader) -> None:
+        self._settle(leader)
+        self._obey()
+
+    def _settle(self, leader: Leader) -> None:
         """Exec has succeeded when the pipe closes without a word."""
         if leader.report is None:
             return
@@ -302,37 +304,33 @@ class Supervisor:
         if report:
             leader.failed = True
             step, number = report.decode().split()
-            event = {"event": "failed", "key": leader.key, "step": step, "errno": int(number)}
-            self._send(event)
+            self._send({"event": "failed", "key": leader.key, "step": step, "errno": int(number)})
         else:
             self._send({"event": "started", "key": leader.key, "pid": leader.pid})
-        if not self._ending:
-            self._obey()
 
     def _on_signal(self, _: int) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._wake_reader, 1 << 16)
-        except BlockingIOError:
-            return
         self._reap()
 
     def _reap(self) -> None:
         """Collect the dead, kill what they left behind, and send the exits that are complete.
 
-        Which container an orphan belongs to cannot be asked for; it belongs to one of those whose
-        members were reaped just before it appeared here.
+        An orphan belongs to one of the containers whose members were reaped just before.
         """
         while True:
             suspects: set[str] = set()
-            dead = list(collect_dead(self._leaders))
-            for pid, code in dead:
+            some_died = False
+            for pid, code in collect_dead(self._leaders):
+                some_died = True
                 suspects |= self._bury(pid, code)
-            if not dead:
+            if not some_died:
                 break
             self._kill_orphans(suspects)
         waiting = set().union(*self._orphans.values())
         for key in [key for key in self._exits if key not in waiting]:
             self._send_exit(key)
+        self._obey()
 
     def _kill_orphans(self, suspects: set[str]) -> None:
         for pid in children():
@@ -347,7 +345,7 @@ class Supervisor:
             if self._spare and self._spare.pid == pid:
                 self._drop_spare()
             return self._orphans.pop(pid, set())
-        self._on_report(leader)
+        self._settle(leader)
         del self._leaders[pid]
         del self._by_key[leader.key]
         if leader.failed:
@@ -357,9 +355,8 @@ class Supervisor:
         return {leader.key}
 
     def _send_exit(self, key: str) -> None:
-        code = self._exits.pop(key, None)
-        if code is not None:
-            self._send({"event": "exited", "key": key, "code": code})
+        if key in self._exits:
+            self._send({"event": "exited", "key": key, "code": self._exits.pop(key)})
 
     # -- timers
 
@@ -481,16 +478,11 @@ def children() -> list[int]:
 
 def children_by_parent(parent: int) -> list[int]:
     found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                # The name, in parentheses, may contain anything.
-                if int(file.read().rpartition(b")")[2].split()[1]) == parent:
-                    found.append(int(name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            # What follows the program's name, which is in parentheses and may contain anything.
+            if int(file.read().rpartition(b")")[2].split()[1]) == parent:
+                found.append(int(name))
     return found
 
 
@@ -498,13 +490,11 @@ def mark_descendants() -> None:
     """Raise our OOM score by one. Containers inherit it, whatever they do to their environment
     and session, which tells the server what is ours if we die (see `leftovers`).
     """
-    try:
-        with open("/proc/self/oom_score_adj", "r+") as file:
-            mark = min(int(file.read()) + 1, 1000)
-            file.seek(0)
-            file.write(str(mark))
-    except OSError:
-        pass  # a sandbox may forbid it; there are the cookie and the known leaders still
+    # A sandbox may forbid it; there are the cookie and the known leaders still.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "r+") as file:
+        mark = min(int(file.read()) + 1, 1000)
+        file.seek(0)
+        file.write(str(mark))
 
 
 def send_signal(pid: int, number: int) -> None:
