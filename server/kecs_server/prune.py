@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -68,8 +70,23 @@ def kill_leftovers(environment_name: str) -> list[int]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
                 killed.add(process.pid)
-        psutil.wait_procs(found, timeout=max(deadline - time.monotonic(), 0.0))
+        for process in found:
+            wait_ended(process, deadline - time.monotonic())
     return sorted(killed)
+
+
+def wait_ended(process: psutil.Process, timeout: float) -> None:
+    """Wait until a process has ended, on Linux whether or not its parent has reaped it: the first
+    process of a container image may take a second to do so, or never do it.
+    """
+    with contextlib.suppress(psutil.Error, OSError):
+        if sys.platform == "linux":
+            with open(os.pidfd_open(process.pid), "rb") as ended:
+                poll = select.poll()
+                poll.register(ended, select.POLLIN)
+                poll.poll(max(timeout, 0.0) * 1000)
+        else:
+            process.wait(max(timeout, 0.0))
 
 
 def remove_environment(directory: Path, name: str, *, has_kind_cluster: bool) -> list[str]:

@@ -174,7 +174,10 @@ class ProcessEngine:
             if task is None or not task.removed:
                 return
             del self._tasks[task_id]
-        shutil.rmtree(task.directory, onerror=log_undeleted)
+        try:
+            shutil.rmtree(task.directory)
+        except OSError as error:  # the next to try is the end of the environment
+            log.warning("the directory of a removed task could not be deleted: %s", error)
 
     def logs(self, task_id: str, container: str) -> ContainerLogs:
         with self._changed:
@@ -321,7 +324,3 @@ def reap_supervisor(process: subprocess.Popen[bytes]) -> None:
         log.error("the supervisor has hung up but does not end; it is killed")
         process.kill()
         process.wait(CLOSE_TIMEOUT)
-
-
-def log_undeleted(_function: object, path: str, error: tuple[Any, BaseException, Any]) -> None:
-    log.warning("%s of a removed task could not be deleted: %s", path, error[1])
