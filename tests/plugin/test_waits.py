@@ -144,7 +144,10 @@ def test_images_are_mapped_by_marker_and_ini(inner: pytest.Pytester) -> None:
         test_it="""
         import pytest
 
-        @pytest.mark.kecs(images={"marked:*": ["{python}", "-m", "program", "by marker"]})
+        HERE = {"command": ["{python}", "-m", "program", "by marker"]}
+        HERE["working_directory"] = "{rootdir}"
+
+        @pytest.mark.kecs(images={"marked:*": HERE})
         @pytest.mark.parametrize("image", ["marked:1", "listed:1"])
         def test_images(ecs_client, kecs, image):
             ecs_client.register_task_definition(

@@ -1,0 +1,203 @@
+"""What the report of a failed test shows of the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from inner_runs import Processes
+from inner_runs import run
+
+FAILING = """
+    import pytest
+    from tasks import shell
+
+    def start(ecs_client, kecs):
+        shell(ecs_client, "worker", "echo said this; echo and that >&2; exit 3")
+        ecs_client.create_cluster()
+        ecs_client.create_service(serviceName="idle", taskDefinition="worker", desiredCount=0)
+        kecs.wait_stable("idle")
+        kecs.wait_stopped(kecs.run_task("worker"))
+
+    def test_in_call(ecs_client, kecs):
+        start(ecs_client, kecs)
+        assert 0
+
+    @pytest.fixture
+    def broken_before(ecs_client, kecs):
+        start(ecs_client, kecs)
+        assert 0
+
+    def test_in_setup(broken_before): pass
+
+    @pytest.fixture
+    def broken_after(ecs_client, kecs):
+        yield
+        start(ecs_client, kecs)
+        assert 0
+
+    def test_in_teardown(broken_after): pass
+
+    def test_passes(ecs_client, kecs):
+        start(ecs_client, kecs)
+
+    def test_skips(ecs_client, kecs):
+        start(ecs_client, kecs)
+        pytest.skip()
+"""
+SECTIONS = ("kecs tasks", "kecs logs", "kecs service events", "kecs timeline")
+SHOWN = [
+    "*Captured stdout kecs tasks {when}*",
+    "*worker:1*STOPPED*EssentialContainerExited*app: exit 3*",
+    "*reason: Essential container in task exited*",
+    "*Captured stdout kecs logs {when}*",
+    "*said this*",
+    "*and that*",
+    "*Captured stdout kecs service events {when}*",
+    "*service idle ACTIVE: desired 0*",
+    "*Captured stdout kecs timeline {when}*",
+    "*+*ms  call*RegisterTaskDefinition*",
+    "*+*ms  task*RUNNING*",
+]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n2"]], ids=["alone", "xdist"])
+def test_each_phase_is_explained(inner: pytest.Pytester, arguments: list[str]) -> None:
+    inner.makepyfile(FAILING)
+    result = run(inner, "--junitxml=report.xml", "-o", "junit_logging=all", *arguments)
+    result.assert_outcomes(passed=2, failed=1, errors=2, skipped=1)
+    for when in ("call", "setup", "teardown"):
+        result.stdout.fnmatch_lines([line.format(when=when) for line in SHOWN])
+    assert result.stdout.str().count("Captured stdout kecs tasks") == 3
+    texts = _junit_output(inner.path / "report.xml")
+    for name in ("test_in_call", "test_in_setup", "test_in_teardown"):
+        assert all(section in texts[name] for section in SECTIONS)
+        assert "said this" in texts[name]
+    assert "kecs tasks" not in texts["test_passes"]
+
+
+def _junit_output(path: Path) -> dict[str, str]:
+    """Standard output by test; a test with an error in its teardown has two cases."""
+    texts: dict[str, str] = {}
+    for case in ElementTree.parse(path).iter("testcase"):
+        output = "".join(element.text or "" for element in case.iter("system-out"))
+        texts[case.attrib["name"]] = texts.get(case.attrib["name"], "") + output
+    return texts
+
+
+def test_log_lines_can_be_chosen(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        from tasks import shell
+
+        def test_it(ecs_client, kecs):
+            shell(ecs_client, "worker", "seq 100")
+            kecs.wait_stopped(kecs.run_task("worker"))
+            assert 0
+        """
+    )
+    few = run(inner, "--kecs-log-lines=2").stdout
+    few.fnmatch_lines(["    99", "    100"], consecutive=True)
+    few.no_fnmatch_line("    98")
+    run(inner, "--kecs-log-lines=50").stdout.fnmatch_lines(["    51", "*", "    100"])
+    run(inner, "--kecs-log-lines=0").stdout.no_fnmatch_line("*kecs logs*")
+
+
+def test_a_server_that_is_killed_is_told(inner: pytest.Pytester, processes: Processes) -> None:
+    inner.makepyfile(
+        """
+        import os
+        import signal
+
+        import psutil
+        import pytest
+        from botocore.exceptions import ClientError
+        from tasks import register
+
+        def test_kills_it(ecs_client, kecs):
+            register(ecs_client, "sleeper", "sleep", "600")
+            kecs.wait_running(kecs.run_task("sleeper"))
+            children = psutil.Process().children(recursive=True)
+            [server] = [c for c in children if c.cmdline()[-1] == "kecs_server"]
+            server.kill()
+            psutil.wait_procs(children, timeout=20)
+            kecs.run_task("sleeper")
+
+        def test_comes_after(ecs_client): pass
+
+        def test_plain(): pass
+        """
+    )
+    result = run(inner, "-o", "faulthandler_timeout=60")
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*EnvironmentStartError: the kecs server was killed by SIGKILL*",
+            "*Captured stdout kecs server call*",
+            "*the kecs server was killed by SIGKILL, unasked*",
+        ]
+    )
+    assert processes.now() == []
+
+
+def test_a_server_that_cannot_start_is_told_to_every_test(
+    inner: pytest.Pytester, home: Path
+) -> None:
+    inner.makeconftest(
+        """
+        import pytest_kecs.launcher
+        pytest_kecs.launcher.sys = type("Sys", (), {"executable": "/no/such/python"})
+        """
+    )
+    inner.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_ecs(ecs_client, number): pass
+
+        def test_plain(): pass
+        """
+    )
+    result = run(inner)
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(["*EnvironmentStartError: *could not be started*/no/such/python*"])
+    assert list(home.iterdir()) == []
+
+
+def test_a_server_that_ends_at_once_is_told(inner: pytest.Pytester, home: Path) -> None:
+    program = inner.makepyfile(false_python="#!/bin/sh\necho this python is broken >&2\nexit 7\n")
+    program.chmod(0o755)
+    inner.makeconftest(
+        f"""
+        import pytest_kecs.launcher
+        pytest_kecs.launcher.sys = type("Sys", (), {{"executable": {str(program)!r}}})
+        """
+    )
+    inner.makepyfile("def test_ecs(ecs_client): pass")
+    for arguments in ([], ["-n1"]):
+        result = run(inner, *arguments)
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["*EnvironmentStartError: *", "*this python is broken*"])
+    assert list(home.iterdir()) == []
+
+
+def test_engines_that_cannot_start_say_why(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    inner.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.kecs(engine="kind")
+        def test_kind(ecs_client): pass
+
+        def test_process(ecs_client):
+            assert ecs_client.list_clusters()["clusterArns"] == []
+        """
+    )
+    result = run(inner)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*EnvironmentStartError: *kind*"])
