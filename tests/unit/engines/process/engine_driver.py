@@ -31,16 +31,21 @@ T = TypeVar("T", bound=Observation)
 DAEMON = """
 import os, signal, sys
 fifo, then = sys.argv[1:]
+begin, begun = os.pipe(), os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
+        os.read(begin[0], 1)
         fd = os.open(fifo, os.O_WRONLY)
         os.set_inheritable(fd, True)
         os.write(fd, b"%d\\n" % os.getpid())
+        os.write(begun[1], b"x")
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.execve("SLEEP", ["sleep", "1000"], {})
     os._exit(0)
 os.wait()
+os.write(begin[1], b"x")
+os.read(begun[0], 1)
 if then == "stay":
     signal.pause()
 sys.exit(int(then))

@@ -98,7 +98,8 @@ def test_definition_may_replace_path_and_home(driver: Driver) -> None:
 
 
 def test_python_is_the_running_one(driver: Driver) -> None:
-    task = driver.start("python", "-c", "import sys; print(sys.prefix)")
+    name = os.path.basename(sys.executable)
+    task = driver.start(name, "-c", "import sys; print(sys.prefix)")
     assert driver.wait(ContainerStopped, task).exit_code == 0
     assert driver.stdout(task).decode().strip() == sys.prefix
 
