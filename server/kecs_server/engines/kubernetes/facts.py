@@ -1,0 +1,141 @@
+"""Raw Pod -> what its containers are doing. Pure.
+
+Only container states are read, never the Pod's phase or readiness: a Pod with a held container is
+Pending, one with an ended container is not Ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from kecs_server.engines.kubernetes import reasons
+from kecs_server.engines.kubernetes.pods import GATE_IMAGE
+from kecs_server.engines.kubernetes.pods import original_names
+
+_PULL_FAILURES = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+}
+_CREATE_FAILURES = {"CreateContainerConfigError", "CreateContainerError"}
+_START_FAILURES = {"RunContainerError", "StartError", "ContainerCannotRun"}
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    EXITED = "exited"
+    FAILED = "failed"
+    """It never ran, and will not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerFact:
+    """What a Pod's status says of one container; `container` is its ECS name."""
+
+    container: str
+    state: State
+    runtime_id: str = ""
+    exit_code: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodFacts:
+    """What a Pod says. `lost` is why the cluster ended it (evicted, past its deadline)."""
+
+    name: str
+    uid: str
+    node: str
+    address: str | None
+    containers: tuple[ContainerFact, ...]
+    lost: str | None
+
+
+def read_pod(pod: Mapping[str, Any]) -> PodFacts:
+    """:param pod: as the API sends it, one that `pods.build_pod` described."""
+    status = pod.get("status", {})
+    names = original_names(pod)
+    return PodFacts(
+        name=pod["metadata"]["name"],
+        uid=pod["metadata"]["uid"],
+        node=pod["spec"].get("nodeName", ""),
+        address=status.get("podIP"),
+        containers=tuple(
+            _container(each, names[each["name"]])
+            for each in status.get("containerStatuses") or ()
+            if each["name"] in names
+        ),
+        lost=_lost(status),
+    )
+
+
+def _lost(status: Mapping[str, Any]) -> str | None:
+    """kubelet gives the Pod itself a reason only when it ended it: Evicted, DeadlineExceeded,
+    NodeAffinity, Preempting, NodeLost, OutOfcpu ...
+    """
+    reason = status.get("reason")
+    if not reason:
+        return None
+    message = status.get("message")
+    return f"{reason}: {message}" if message else str(reason)
+
+
+def _container(status: Mapping[str, Any], name: str) -> ContainerFact:
+    state = status.get("state") or {}
+    ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
+    if "running" in state:
+        runtime_id = str(status.get("containerID", ""))
+        return ContainerFact(container=name, state=State.RUNNING, runtime_id=runtime_id)
+    if ended is not None:
+        return _ended(ended, name)
+    return _waiting(state.get("waiting") or {}, status, name)
+
+
+def _ended(ended: Mapping[str, Any], name: str) -> ContainerFact:
+    runtime_id = str(ended.get("containerID", ""))
+    why = ended.get("reason")
+    exit_code: int | None = ended["exitCode"]
+    reason: str | None = None
+    state = State.EXITED
+    if why in _START_FAILURES:
+        # kubelet makes up the exit code 128.
+        state, exit_code = State.FAILED, None
+        reason = reasons.cannot_start(ended.get("message", why))
+    elif why == "OOMKilled":
+        reason = reasons.OUT_OF_MEMORY
+    elif why == "ContainerStatusUnknown":
+        exit_code, reason = None, reasons.unknown_exit(ended.get("message", why))
+    return ContainerFact(
+        container=name,
+        state=state,
+        runtime_id=runtime_id,
+        exit_code=exit_code,
+        reason=reason,
+    )
+
+
+def _waiting(waiting: Mapping[str, Any], status: Mapping[str, Any], name: str) -> ContainerFact:
+    why, message = waiting.get("reason", ""), waiting.get("message", "")
+    # Just after the release the image is the real one and the message still the gate's.
+    is_held = GATE_IMAGE in message or status.get("image") == GATE_IMAGE
+    reason = None if is_held else _failure(why, message or why)
+    state = State.WAITING if reason is None else State.FAILED
+    return ContainerFact(container=name, state=state, reason=reason)
+
+
+def _failure(why: str, message: str) -> str | None:
+    if why in _PULL_FAILURES:
+        return reasons.cannot_pull(message)
+    if why in _CREATE_FAILURES:
+        return reasons.cannot_create(message)
+    if why in _START_FAILURES:
+        return reasons.cannot_start(message)
+    return None

@@ -1,0 +1,181 @@
+"""What is known of one task: facts and orders in, observations out. Pure, not thread-safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field
+from enum import StrEnum
+
+from kecs_server.engines.base import ContainerSpec
+from kecs_server.engines.base import ContainerStarted
+from kecs_server.engines.base import ContainerStopped
+from kecs_server.engines.base import Observation
+from kecs_server.engines.base import PullStarted
+from kecs_server.engines.base import PullStopped
+from kecs_server.engines.base import Removed
+from kecs_server.engines.base import TaskLost
+from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.kubernetes import reasons
+from kecs_server.engines.kubernetes.facts import ContainerFact
+from kecs_server.engines.kubernetes.facts import PodFacts
+from kecs_server.engines.kubernetes.facts import State
+from kecs_server.engines.kubernetes.pods import container_names
+from kecs_server.engines.kubernetes.pods import pod_name
+
+KILLED = 137
+
+
+class Phase(StrEnum):
+    HELD = "held"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Container:
+    """One container of a task. `index` and `pod_container` say where it is in the Pod."""
+
+    spec: ContainerSpec
+    index: int
+    pod_container: str
+    phase: Phase = Phase.HELD
+    runtime_id: str = ""
+    prepared: bool = False
+    """Its image was seen to."""
+    released: bool = False
+    """The API server may have been told its real image."""
+    stop_asked: bool = False
+    killed: bool = False
+    """SIGKILL was sent to it, so it cannot have ended in another way without being seen."""
+
+    @property
+    def is_starting(self) -> bool:
+        """Told to start, and neither seen running nor given up."""
+        return self.phase is Phase.STARTING
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A task and its Pod, from `provision` until `discard`."""
+
+    spec: TaskSpec
+    pod: str = field(init=False)
+    containers: dict[str, Container] = field(init=False)
+    uid: str = ""
+    node: str = ""
+    created: bool = False
+    """The API server took the Pod: from now on it is missed when it is not there."""
+    deleting: bool = False
+    """We asked for the Pod's deletion: its end is no loss."""
+    removing: bool = False
+    gone: bool = False
+    removed: bool = False
+    pull_started: bool = False
+    pull_stopped: bool = False
+
+    def __post_init__(self) -> None:
+        names = container_names(self.spec)
+        self.pod = pod_name(self.spec)
+        self.containers = {
+            each.name: Container(spec=each, index=index, pod_container=names[each.name])
+            for index, each in enumerate(self.spec.containers)
+        }
+
+    @property
+    def id(self) -> str:
+        return self.spec.task_id
+
+    def in_phase(self, *phases: Phase) -> list[Container]:
+        return [each for each in self.containers.values() if each.phase in phases]
+
+    def pull_begins(self) -> list[Observation]:
+        if self.pull_started:
+            return []
+        self.pull_started = True
+        return [PullStarted(task_id=self.id)]
+
+    def saw(self, facts: PodFacts) -> list[Observation]:
+        """The Pod as it is now."""
+        self.uid, self.node = facts.uid, facts.node
+        seen: list[Observation] = []
+        for fact in facts.containers:
+            seen += self._saw_container(fact)
+        if facts.lost is not None and not self.gone and not self.deleting:
+            seen += self.is_gone(facts.lost)
+        return seen
+
+    def never_ran(self, container: Container, reason: str | None) -> list[Observation]:
+        """The container was told to start and never will."""
+        if container.phase is not Phase.STARTING:
+            return []
+        return self._stopped(container, None, reason)
+
+    def is_gone(self, why: str) -> list[Observation]:
+        """The Pod is gone, or will never be. `why` is for the case that nobody asked for it."""
+        if self.gone:
+            return self._removed()
+        self.gone = True
+        seen: list[Observation] = []
+        never_ran = None if self.deleting else f"CannotStartContainerError: {why}"
+        for container in self.in_phase(Phase.STARTING):
+            seen += self._stopped(container, None, never_ran)
+        for container in self.in_phase(Phase.RUNNING):
+            if container.killed:
+                seen += self._stopped(container, KILLED, None)
+            else:
+                seen += self._stopped(container, None, reasons.unknown_exit(why))
+        if not self.deleting:
+            seen.append(TaskLost(task_id=self.id, reason=why))
+        return seen + self._removed()
+
+    def _removed(self) -> list[Observation]:
+        if not self.removing or self.removed:
+            return []
+        self.removed = True
+        return [Removed(task_id=self.id)]
+
+    def _saw_container(self, fact: ContainerFact) -> list[Observation]:
+        container = self.containers[fact.container]
+        if container.phase in (Phase.HELD, Phase.STOPPED) or fact.state is State.WAITING:
+            return []
+        container.runtime_id = fact.runtime_id or container.runtime_id
+        if fact.state is State.FAILED:
+            return self._stopped(container, None, fact.reason)
+        seen = self._started(container)
+        if fact.state is State.EXITED:
+            seen += self._stopped(container, fact.exit_code, fact.reason)
+        return seen
+
+    def _started(self, container: Container) -> list[Observation]:
+        if container.phase is not Phase.STARTING:
+            return []
+        container.phase = Phase.RUNNING
+        started = ContainerStarted(
+            task_id=self.id, container=container.spec.name, runtime_id=container.runtime_id
+        )
+        return [*self._pull_ends(), started]
+
+    def _stopped(
+        self, container: Container, exit_code: int | None, reason: str | None
+    ) -> list[Observation]:
+        container.phase = Phase.STOPPED
+        stopped = ContainerStopped(
+            task_id=self.id, container=container.spec.name, exit_code=exit_code, reason=reason
+        )
+        return [*self._pull_ends(), stopped]
+
+    def _pull_ends(self) -> list[Observation]:
+        """Pulls have ended when no container waits for its image any more."""
+        if not self.pull_started or self.pull_stopped:
+            return []
+        if self.in_phase(Phase.HELD, Phase.STARTING):
+            return []
+        self.pull_stopped = True
+        return [PullStopped(task_id=self.id)]
+
+
+def named(task: Task, containers: Iterable[str]) -> list[Container]:
+    """The containers of these names; unknown names are passed over."""
+    return [task.containers[name] for name in containers if name in task.containers]
