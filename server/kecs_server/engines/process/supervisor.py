@@ -23,8 +23,8 @@ ends. SIGTERM, SIGINT and SIGHUP do the same.
 Subreapers and parent-death signals exist on Linux only. Elsewhere (macOS) the leader's process
 group is killed, which is the best that can be had: a process that has left its group survives.
 
-The standard library only, and few modules of it: start-up time and the size of what is forked
-count. That is also why there are no dataclasses.
+Few modules of the standard library and nothing else, not even dataclasses: start-up time and the
+size of what is forked count.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 from typing import NoReturn
-from typing import cast
 
 LINGER = 5.0  # seconds that an exit may wait for what cannot be killed
 STARTS_AT_ONCE = 64  # each holds a file descriptor until exec has succeeded
 LONGEST_SELECT = 3600.0  # seconds; epoll's timeout is limited
 
+LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -62,8 +62,6 @@ class Leader:
     one that closes when exec has succeeded; None from then on.
     """
 
-    __slots__ = ("failed", "key", "orders", "pid", "report", "stopping")
-
     def __init__(self, pid: int, orders: int, report: int) -> None:
         self.pid = pid
         self.orders = orders
@@ -73,11 +71,10 @@ class Leader:
         self.stopping = False
 
     def hand(self, line: bytes) -> None:
-        """:raises BrokenPipeError: it is dead; the descriptors are closed."""
+        """:raises BrokenPipeError: somebody has killed it; the descriptors are closed."""
         try:
-            with open(self.orders, "wb", buffering=0) as pipe:
-                while line:
-                    line = line[pipe.write(line) :]
+            with open(self.orders, "wb") as pipe:
+                pipe.write(line)
         except BrokenPipeError:
             self.close_report()
             raise
@@ -144,8 +141,6 @@ class Supervisor:
     def _ask_end(self, *_: object) -> None:
         self._end_asked = True
 
-    # -- the control socket
-
     def _on_control(self, ready: int) -> None:
         if ready & selectors.EVENT_WRITE:
             self._flush()
@@ -194,8 +189,6 @@ class Supervisor:
         if self._selector.get_key(self._control).events != wanted:
             self._selector.modify(self._control, wanted, self._on_control)
 
-    # -- commands
-
     def _do_start(self, line: bytes, key: str, **_: Any) -> None:
         """Hand the line to the spare process, which is forked already: forking takes longer than
         all the rest. The next one is forked while this one executes.
@@ -203,11 +196,7 @@ class Supervisor:
         try:
             leader = self._spare or self._fork()
             self._spare = None
-            try:
-                leader.hand(line)
-            except BrokenPipeError:  # somebody killed it
-                leader = self._fork()
-                leader.hand(line)
+            leader.hand(line)
         except OSError as error:
             self._send({"event": "failed", "key": key, "step": "fork", "errno": error.errno})
             return
@@ -287,8 +276,6 @@ class Supervisor:
         self._leaders.clear()
         self._orphans.clear()
 
-    # -- what happens to processes
-
     def _on_report(self, leader: Leader) -> None:
         self._settle(leader)
         self._obey()
@@ -358,8 +345,6 @@ class Supervisor:
         if key in self._exits:
             self._send({"event": "exited", "key": key, "code": self._exits.pop(key)})
 
-    # -- timers
-
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
         self._timer_count += 1
         heapq.heappush(self._timers, (time.monotonic() + seconds, self._timer_count, action))
@@ -384,8 +369,8 @@ def become_leader(null: int, orders: int, report: int, parent: int, signals: lis
         launch = read_order(orders)
         path = launch["path"]
         step = "log"
-        os.dup2(open_log(launch["stdout"]), 1)
-        os.dup2(open_log(launch["stderr"]), 2)
+        os.dup2(os.open(launch["stdout"], LOG_FLAGS, 0o600), 1)
+        os.dup2(os.open(launch["stderr"], LOG_FLAGS, 0o600), 2)
         step = "chdir"
         os.chdir(launch["cwd"])
         step = "exec"
@@ -413,7 +398,8 @@ def read_order(orders: int) -> dict[str, Any]:
         if not data:
             os._exit(0)
         line += data
-    return cast("dict[str, Any]", json.loads(line))
+    order: dict[str, Any] = json.loads(line)
+    return order
 
 
 def detach(parent: int, signals: list[int]) -> None:
@@ -428,10 +414,6 @@ def detach(parent: int, signals: list[int]) -> None:
         if os.getppid() != parent:
             os._exit(255)  # the supervisor died before it could be watched
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def open_log(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def idle() -> NoReturn:
