@@ -29,7 +29,7 @@ def new_run_secret() -> str:
 
 
 def derive_credentials(run_secret: str, label: str) -> Credentials:
-    """The credentials that `label` (a worker's name, say) has in the environment of `run_secret`."""
+    """The credentials of `label` (a worker's name, say) in the environment of `run_secret`."""
     identity = _digits(run_secret, "identity", label)
     access_key = _PREFIX + identity + _digits(run_secret, "check", identity)
     return Credentials(access_key, _secret_of(run_secret, access_key))

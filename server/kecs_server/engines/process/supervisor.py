@@ -191,7 +191,7 @@ class Supervisor:
 
     def _do_start(self, line: bytes, key: str, **_: Any) -> None:
         """Hand the line to the spare process, which is forked already: forking takes longer than
-        all the rest. The next one is forked while this one executes.
+        all the rest. The next one is forked when this one has executed.
         """
         try:
             leader = self._spare or self._fork()
@@ -207,9 +207,6 @@ class Supervisor:
         self._selector.register(
             leader.report, selectors.EVENT_READ, lambda _: self._on_report(leader)
         )
-        # Without one the next start forks, and says what is wrong if that fails.
-        with contextlib.suppress(OSError):
-            self._spare = self._fork()
 
     def _fork(self) -> Leader:
         """:raises OSError: no process or file descriptor left."""
@@ -279,6 +276,10 @@ class Supervisor:
     def _on_report(self, leader: Leader) -> None:
         self._settle(leader)
         self._obey()
+        if self._spare is None and not self._ending:
+            # Without one the next start forks, and says what is wrong if that fails.
+            with contextlib.suppress(OSError):
+                self._spare = self._fork()
 
     def _settle(self, leader: Leader) -> None:
         """Exec has succeeded when the pipe closes without a word."""

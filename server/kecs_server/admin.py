@@ -1,0 +1,215 @@
+"""`/_kecs`: what the plugin and the command `kecs` ask of the server besides ECS.
+
+JSON in and out; HTTP Basic with an access key and its secret, whose realm is meant.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from importlib.metadata import version
+from typing import Any
+
+from flask import Blueprint
+from flask import Response
+from flask import jsonify
+from flask import request
+
+from kecs_server import report
+from kecs_server.domain.images import parse_images
+from kecs_server.environment import Environment
+from kecs_server.lifetime import Lifetime
+from kecs_server.settings import DEFAULT_ACCOUNT
+from kecs_server.settings import ENGINES
+from kecs_server.state.realms import Access
+from kecs_server.state.realms import RealmRequest
+
+Structure = dict[str, Any]
+
+MAX_WAIT = 300.0
+"""Seconds that one long-poll may last; a longer wait is several."""
+
+
+class BadRequest(Exception):
+    """The text says what is wrong with the request."""
+
+
+def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
+    blueprint = Blueprint("admin", __name__)
+    admin = Admin(environment, lifetime)
+    for method, path, handler in (
+        ("GET", "/health", admin.health),
+        ("POST", "/prepare", admin.prepare),
+        ("POST", "/realms", admin.begin_realm),
+        ("POST", "/realms/end", admin.end_realm),
+        ("POST", "/keys", admin.new_key),
+        ("POST", "/wait", admin.wait),
+        ("GET", "/logs", admin.logs),
+        ("GET", "/timeline", admin.timeline),
+        ("GET", "/report", admin.report),
+        ("POST", "/images", admin.map_images),
+        ("POST", "/clock", admin.advance_clock),
+        ("POST", "/reset", admin.reset),
+        ("POST", "/lease", admin.renew_lease),
+        ("POST", "/stop", admin.stop),
+    ):
+        blueprint.add_url_rule(path, path, _answering(environment, handler), methods=[method])
+    return blueprint
+
+
+def _answering(
+    environment: Environment, handler: Callable[[str, Structure], Structure]
+) -> Callable[[], Response | tuple[Response, int]]:
+    @wraps(handler)
+    def answer() -> Response | tuple[Response, int]:
+        credentials = request.authorization
+        key = (credentials.username if credentials else None) or ""
+        secret = environment.realms.secret_of(key)
+        given = (credentials.password if credentials else None) or ""
+        if secret is None or not hmac.compare_digest(secret.encode(), given.encode()):
+            return jsonify(error="the access key or its secret is not of this environment"), 401
+        try:
+            params = request.get_json(silent=True) if request.method == "POST" else request.args
+            if not isinstance(params, dict):
+                raise BadRequest("the body is not a JSON object")
+            return jsonify(handler(key, dict(params)))
+        except (BadRequest, ValueError) as error:
+            return jsonify(error=str(error)), 400
+
+    return answer
+
+
+class Admin:
+    """One method for each path: access key and parameters in, the answer out."""
+
+    def __init__(self, environment: Environment, lifetime: Lifetime) -> None:
+        self._environment = environment
+        self._realms = environment.realms
+        self._lifetime = lifetime
+
+    def health(self, key: str, params: Structure) -> Structure:
+        settings = self._environment.settings
+        return {
+            "name": settings.name,
+            "version": version("pytest-kecs"),
+            "engine": settings.engine,
+            "engines": {
+                name: asdict(host.state()) for name, host in self._environment.engines.items()
+            },
+            "lease": self._lifetime.remaining(),
+        }
+
+    def prepare(self, key: str, params: Structure) -> Structure:
+        name = params.get("engine") or self._environment.settings.engine
+        host = self._environment.engines[_checked_engine(name)]
+        state = host.prepare(
+            seen=str(params.get("phase") or ""),
+            timeout=min(_number(params, "wait", 0.0), MAX_WAIT),
+        )
+        return asdict(state)
+
+    def begin_realm(self, key: str, params: Structure) -> Structure:
+        engine = params.get("engine")
+        account = params.get("account") or DEFAULT_ACCOUNT
+        realm_request = RealmRequest(
+            name=str(params.get("name") or "unnamed"),
+            account=_checked_account(account),
+            engine=_checked_engine(engine) if engine else None,
+            images=parse_images(params.get("images") or {}),
+        )
+        return {"realm": self._realms.begin(key, realm_request).id}
+
+    def end_realm(self, key: str, params: Structure) -> Structure:
+        if not params.get("keep"):
+            self._realms.end(key)
+            return {}
+        credentials = self._realms.keep(key)
+        return asdict(credentials) if credentials else {}
+
+    def new_key(self, key: str, params: Structure) -> Structure:
+        return asdict(self._realms.new_key(key, _checked_account(params.get("account"))))
+
+    def wait(self, key: str, params: Structure) -> Structure:
+        deadline = params.get("deadline")
+        if deadline is None:
+            deadline = time.monotonic() + _number(params, "timeout", MAX_WAIT)
+        since = params.get("since", -1)
+        realm = self._access(key).realm
+        reached = realm.wait(since, min(deadline, time.monotonic() + MAX_WAIT))
+        return {
+            "version": reached,
+            "deadline": deadline,
+            "timed_out": reached <= since and time.monotonic() >= deadline,
+        }
+
+    def logs(self, key: str, params: Structure) -> Structure:
+        if "task" not in params:
+            raise BadRequest("the parameter 'task' (an id or ARN) is missing")
+        access = self._access(key)
+        return report.task_logs(
+            self._environment, access.realm, params["task"], params.get("container")
+        )
+
+    def timeline(self, key: str, params: Structure) -> Structure:
+        realm = self._access(key).realm
+        with realm.reading():
+            return {"entries": realm.timeline.as_json()}
+
+    def report(self, key: str, params: Structure) -> Structure:
+        return report.realm_report(self._environment, self._access(key).realm)
+
+    def map_images(self, key: str, params: Structure) -> Structure:
+        if not params.get("pattern"):
+            raise BadRequest("the parameter 'pattern' is missing")
+        images = parse_images({str(params["pattern"]): params.get("stand_in")})
+        realm = self._access(key).realm
+        with realm.changing():
+            # The newest pattern is tried first.
+            realm.images = {**images, **{p: s for p, s in realm.images.items() if p not in images}}
+        return {}
+
+    def advance_clock(self, key: str, params: Structure) -> Structure:
+        realm = self._access(key).realm
+        with realm.changing():
+            realm.clock.advance(_number(params, "advance", 0.0))
+        return {"now": realm.clock.now()}
+
+    def reset(self, key: str, params: Structure) -> Structure:
+        access = self._access(key)
+        return report.reset_account(self._environment, access.realm, access.account)
+
+    def renew_lease(self, key: str, params: Structure) -> Structure:
+        owner = params.get("owner_pid")
+        self._lifetime.renew(owner, None if owner else _number(params, "seconds", 0.0))
+        return {}
+
+    def stop(self, key: str, params: Structure) -> Structure:
+        self._lifetime.stop("it was told to")
+        return {}
+
+    def _access(self, key: str) -> Access:
+        return self._realms.access(key)
+
+
+def _checked_engine(name: str) -> str:
+    if name not in ENGINES:
+        raise BadRequest(f"no engine is named {name!r}; there are {', '.join(ENGINES)}")
+    return name
+
+
+def _checked_account(account: Any) -> str:
+    if not isinstance(account, str) or len(account) != 12 or not account.isdigit():
+        raise BadRequest(f"an account is 12 digits, not {account!r}")
+    return account
+
+
+def _number(params: Structure, name: str, default: float) -> float:
+    value = params.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise BadRequest(f"{name} is a number of seconds, not {value!r}")
+    return float(value)

@@ -1,0 +1,112 @@
+"""The Flask application: one POST route for the ECS API, and `/_kecs` for the plugin."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from flask import Flask
+from flask import Response
+from flask import g
+from flask import request
+from werkzeug.exceptions import HTTPException
+
+from kecs_server.admin import admin_blueprint
+from kecs_server.environment import Environment
+from kecs_server.errors import AccessDeniedException
+from kecs_server.errors import EcsError
+from kecs_server.lifetime import Lifetime
+from kecs_server.operations.table import all_operations
+from kecs_server.protocol import sts
+from kecs_server.protocol.dispatch import Answer
+from kecs_server.protocol.dispatch import Dispatcher
+from kecs_server.protocol.dispatch import error_answer
+from kecs_server.protocol.dispatch import foreign_service
+from kecs_server.protocol.signature import SignedRequest
+
+JSON_TYPE = "application/x-amz-json-1.1"
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
+    app = Flask(__name__)
+    dispatcher = Dispatcher(
+        environment.realms,
+        all_operations().operations(),
+        strict_time=environment.settings.strict_time,
+    )
+    app.register_blueprint(admin_blueprint(environment, lifetime), url_prefix="/_kecs")
+
+    @app.before_request
+    def receive() -> Response | None:
+        g.request_id = str(uuid.uuid4())
+        # Whatever the answer will be, the body must not stay on a kept-alive connection.
+        request.get_data()
+        host = request.host.rpartition(":")[0] or request.host
+        if host not in LOOPBACK:
+            # A web page whose name resolves to loopback must not reach what runs commands.
+            return _json(error_answer(AccessDeniedException(f"Host '{request.host}' is not mine.")))
+        return None
+
+    @app.after_request
+    def identify(response: Response) -> Response:
+        response.headers["x-amzn-RequestId"] = g.request_id
+        return response
+
+    @app.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> Response:
+        body = {"__type": "UnknownOperationException", "message": error.description}
+        return _json(Answer(error.code or 500, body))
+
+    @app.get("/")
+    def name() -> Response:
+        text = f"pytest-kecs {environment.settings.name}: an Amazon ECS endpoint for tests\n"
+        return Response(text, mimetype="text/plain")
+
+    @app.post("/")
+    def call() -> Response:
+        signed = _signed_request()
+        service = _service_of(signed)
+        if service == "sts":
+            return _sts(dispatcher, environment, signed)
+        if service not in (None, "ecs"):
+            return _json(error_answer(foreign_service(service)))
+        return _json(dispatcher.answer(signed))
+
+    return app
+
+
+def _signed_request() -> SignedRequest:
+    return SignedRequest(
+        method=request.method,
+        path=request.path,
+        query=request.query_string.decode("latin-1"),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.get_data(),
+    )
+
+
+def _service_of(signed: SignedRequest) -> str | None:
+    """The service that the credential scope names; whether it is true is checked later."""
+    scope = signed.headers.get("authorization", "").partition("Credential=")[2].split(",")[0]
+    parts = scope.split("/")
+    return parts[-2] if len(parts) >= 5 else None
+
+
+def _sts(dispatcher: Dispatcher, environment: Environment, signed: SignedRequest) -> Response:
+    try:
+        caller = dispatcher.authenticate(signed)
+        if not sts.is_get_caller_identity(signed.body):
+            raise foreign_service("sts (other than GetCallerIdentity)")
+    except EcsError as error:
+        text = sts.error(error.code, error.message or "", g.request_id)
+        return Response(text, status=403, mimetype="text/xml")
+    account = environment.realms.access(caller.access_key).account
+    text = sts.caller_identity(account, caller.region, g.request_id)
+    return Response(text, mimetype="text/xml")
+
+
+def _json(answer: Answer) -> Response:
+    body = json.dumps(answer.body, ensure_ascii=False)
+    return Response(body, status=answer.status, content_type=JSON_TYPE)

@@ -1,0 +1,130 @@
+"""Making tasks: the one place where a Task record is built, for RunTask and for services."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from kecs_server.domain.arns import ecs_arn
+from kecs_server.domain.arns import new_interface_id
+from kecs_server.domain.arns import new_mac_address
+from kecs_server.domain.arns import new_task_id
+from kecs_server.domain.arns import new_uuid
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.tags import Tags
+from kecs_server.domain.task import Container
+from kecs_server.domain.task import NetworkInterface
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+from kecs_server.domain.task_definition import TaskDefinition
+
+Structure = dict[str, Any]
+
+FARGATE_PLATFORM = "1.4.0"
+"""What LATEST means (ecs-facts 6.4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How a task is to be made. `tags` are the finished ones."""
+
+    account: str
+    region: str
+    cluster: Cluster
+    definition: TaskDefinition
+    launch_type: str
+    group: str
+    now: float
+    capacity_provider: str | None = None
+    platform_version: str | None = None
+    subnets: Sequence[str] = ()
+    started_by: str | None = None
+    service_name: str | None = None
+    enable_execute_command: bool = False
+    overrides: Structure = field(default_factory=dict)
+    tags: Tags = field(default_factory=list)
+
+
+def new_task(launch: Launch) -> Task:
+    """A task in its first state, and a member of its cluster."""
+    identifier = new_task_id()
+    cluster, definition = launch.cluster, launch.definition
+
+    def arn(kind: str, tail: str) -> str:
+        return ecs_arn(launch.region, launch.account, f"{kind}/{cluster.name}/{tail}")
+
+    is_awsvpc = definition.network_mode == "awsvpc"
+    is_fargate = launch.launch_type == "FARGATE"
+    task = Task(
+        id=identifier,
+        arn=arn("task", identifier),
+        cluster_arn=cluster.arn,
+        task_definition=definition,
+        containers=[
+            Container(
+                name=container["name"],
+                arn=arn("container", f"{identifier}/{new_uuid()}"),
+                definition=container,
+                essential=container["essential"],
+            )
+            for container in definition.containers
+        ],
+        group=launch.group,
+        launch_type=launch.launch_type,
+        created_at=launch.now,
+        availability_zone=f"{launch.region}a",
+        overrides=_overrides(launch),
+        capacity_provider=launch.capacity_provider,
+        platform_version=launch.platform_version if is_fargate else None,
+        container_instance_arn=None if is_fargate else arn("container-instance", _host_id(cluster)),
+        network_interface=_interface(launch) if is_awsvpc else None,
+        started_by=launch.started_by,
+        service_name=launch.service_name,
+        enable_execute_command=launch.enable_execute_command,
+        tags=launch.tags,
+        last_status=Status.PROVISIONING if is_awsvpc else Status.PENDING,
+    )
+    task.news.append((launch.now, f"{task.last_status.name} ({definition.family})"))
+    cluster.tasks[task.id] = task
+    return task
+
+
+def cpu_architecture() -> str:
+    """The host's, in ECS's words: x86_64 or arm64."""
+    machine = platform.machine().lower()
+    return {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def _overrides(launch: Launch) -> Structure:
+    """Echoed with one entry for each container, even without override (ecs-facts 5.5)."""
+    given = {
+        override["name"]: override
+        for override in launch.overrides.get("containerOverrides", ())
+        if "name" in override
+    }
+    return {
+        **launch.overrides,
+        "containerOverrides": [
+            given.get(container["name"], {"name": container["name"]})
+            for container in launch.definition.containers
+        ],
+        "inferenceAcceleratorOverrides": [],
+    }
+
+
+def _host_id(cluster: Cluster) -> str:
+    """The id under which the engine's host stands for an instance of the cluster."""
+    return hashlib.blake2b(cluster.arn.encode(), digest_size=16).hexdigest()
+
+
+def _interface(launch: Launch) -> NetworkInterface:
+    return NetworkInterface(
+        attachment_id=new_uuid(),
+        subnet_id=launch.subnets[0],
+        interface_id=new_interface_id(),
+        mac_address=new_mac_address(),
+    )

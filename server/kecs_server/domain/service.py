@@ -1,0 +1,92 @@
+"""Services and their deployments: the records (ecs-facts 7, 8.1)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from kecs_server.domain.arns import new_uuid
+from kecs_server.domain.tags import Tags
+from kecs_server.domain.task_definition import TaskDefinition
+
+Structure = dict[str, Any]
+
+ACTIVE = "ACTIVE"
+DRAINING = "DRAINING"
+INACTIVE = "INACTIVE"
+
+SERVICE_RETENTION = 3600.0
+"""Seconds that a deleted service can still be described. AWS promises no figure."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Deployment:
+    """One deployment; the first of a service's list is PRIMARY, the others are ACTIVE."""
+
+    number: str
+    task_definition: TaskDefinition
+    created_at: float
+    updated_at: float
+    launch_type: str | None = None
+    capacity_provider_strategy: list[Structure] = field(default_factory=list)
+    platform_version: str | None = None
+    network_configuration: Structure | None = None
+    desired_count: int = 0
+    failed_tasks: int = 0
+    rollout_state: str = "IN_PROGRESS"
+    rollout_reason: str = ""
+    retry_at: float | None = None
+    """No task is started before: the last ones failed to start."""
+
+    @property
+    def id(self) -> str:
+        return f"ecs-svc/{self.number}"
+
+
+@dataclass(slots=True, kw_only=True)
+class ServiceEvent:
+    id: str
+    created_at: float
+    message: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    name: str
+    arn: str
+    cluster_arn: str
+    created_at: float
+    created_by: str
+    desired_count: int
+    scheduling_strategy: str
+    deployment_configuration: Structure
+    request: Structure
+    """The arguments of CreateService, to compare a repeated call with the same token with."""
+    settings: Structure
+    """Members that are given back as they came (load balancers, placement, ...)."""
+    status: str = ACTIVE
+    tags: Tags = field(default_factory=list)
+    propagate_tags: str = "NONE"
+    enable_managed_tags: bool = False
+    enable_execute_command: bool = False
+    deployments: list[Deployment] = field(default_factory=list)
+    events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
+    deleted_at: float | None = None
+    is_steady: bool = False
+    news: list[tuple[float, str]] = field(default_factory=list)
+    """What happened since the last time somebody looked: (time, text)."""
+
+    @property
+    def primary(self) -> Deployment:
+        return self.deployments[0]
+
+    def is_visible(self, now: float) -> bool:
+        return self.deleted_at is None or now - self.deleted_at < SERVICE_RETENTION
+
+    def add_event(self, message: str, now: float) -> None:
+        """Newest first, at most 100 (ecs-facts 7.7). `message` follows `(service X) `."""
+        text = f"(service {self.name}) {message}"
+        self.events.appendleft(ServiceEvent(id=new_uuid(), created_at=now, message=text))
+        self.news.append((now, text))

@@ -1,0 +1,149 @@
+"""Tasks and their containers: the records, and the moves between their states (ecs-facts 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from enum import IntEnum
+from typing import Any
+
+from kecs_server.domain.tags import Tags
+from kecs_server.domain.task_definition import TaskDefinition
+
+Structure = dict[str, Any]
+
+
+class Status(IntEnum):
+    """`lastStatus` of a task, in the order in which it can only grow (ecs-facts 6.1)."""
+
+    PROVISIONING = 1
+    PENDING = 2
+    ACTIVATING = 3
+    RUNNING = 4
+    DEACTIVATING = 5
+    STOPPING = 6
+    DEPROVISIONING = 7
+    STOPPED = 8
+
+
+TASK_RETENTION = 3600.0
+"""Seconds that a stopped task can still be described (ecs-facts 5.9)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Container:
+    """A container of a task. `released`, `started` and `stopping` are the agent's own notes."""
+
+    name: str
+    arn: str
+    definition: Structure
+    essential: bool
+    last_status: str = "PENDING"
+    exit_code: int | None = None
+    reason: str | None = None
+    runtime_id: str | None = None
+    released: bool = False
+    started: bool = False
+    stopping: bool = False
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.last_status == "STOPPED"
+
+
+@dataclass(slots=True, kw_only=True)
+class NetworkInterface:
+    """The ENI of an awsvpc task."""
+
+    attachment_id: str
+    subnet_id: str
+    interface_id: str
+    mac_address: str
+    status: str = "PRECREATED"
+    private_address: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """A task. Times are epoch seconds of the realm's clock."""
+
+    id: str
+    arn: str
+    cluster_arn: str
+    task_definition: TaskDefinition
+    containers: list[Container]
+    group: str
+    launch_type: str
+    created_at: float
+    availability_zone: str
+    overrides: Structure
+    capacity_provider: str | None = None
+    platform_version: str | None = None
+    container_instance_arn: str | None = None
+    network_interface: NetworkInterface | None = None
+    started_by: str | None = None
+    service_name: str | None = None
+    enable_execute_command: bool = False
+    tags: Tags = field(default_factory=list)
+    last_status: Status = Status.PENDING
+    desired_status: str = "RUNNING"
+    stop_code: str | None = None
+    stopped_reason: str | None = None
+    version: int = 1
+    connectivity_at: float | None = None
+    pull_started_at: float | None = None
+    pull_stopped_at: float | None = None
+    started_at: float | None = None
+    stopping_at: float | None = None
+    execution_stopped_at: float | None = None
+    stopped_at: float | None = None
+    provision_asked: bool = False
+    provisioned: bool = False
+    removal_asked: bool = False
+    news: list[tuple[float, str]] = field(default_factory=list)
+    """What happened since the last time somebody looked: (time, text)."""
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.last_status == Status.STOPPED
+
+    @property
+    def is_awsvpc(self) -> bool:
+        return self.network_interface is not None
+
+    def container(self, name: str) -> Container:
+        """:raises KeyError: no such container."""
+        for container in self.containers:
+            if container.name == name:
+                return container
+        raise KeyError(name)
+
+    def is_visible(self, now: float) -> bool:
+        """A stopped task is forgotten after `TASK_RETENTION`."""
+        return self.stopped_at is None or now - self.stopped_at < TASK_RETENTION
+
+
+def move(task: Task, status: Status, now: float) -> None:
+    """Bring the task to a later state; an earlier or equal one is left alone."""
+    if status <= task.last_status:
+        return
+    task.last_status = status
+    task.news.append((now, f"{status.name}"))
+    if status == Status.RUNNING:
+        task.started_at = now
+    if status == Status.STOPPED:
+        task.stopped_at = now
+    if status in (Status.PENDING, Status.RUNNING, Status.STOPPED):
+        task.version += 1
+
+
+def want_stopped(task: Task, code: str, reason: str, now: float) -> None:
+    """Set the desired status to STOPPED; the first cause stays (ecs-facts 6.1, 6.5)."""
+    if task.desired_status == "STOPPED":
+        return
+    task.desired_status = "STOPPED"
+    task.stop_code = code
+    task.stopped_reason = reason
+    task.stopping_at = now
+    task.version += 1
+    task.news.append((now, f"to be stopped: {code}: {reason}"))

@@ -1,0 +1,138 @@
+"""Task definitions: the record, and what ECS fills in at registration (ecs-facts 4.1)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from kecs_server.domain.sizes import parse_cpu
+from kecs_server.domain.sizes import parse_memory
+from kecs_server.domain.tags import Tags
+
+Structure = dict[str, Any]
+
+ACTIVE = "ACTIVE"
+INACTIVE = "INACTIVE"
+DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
+
+_CAPABILITY = "com.amazonaws.ecs.capability"
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskDefinition:
+    """One revision. `body` is what was registered with the defaults filled in, in wire form,
+    and never changes.
+    """
+
+    arn: str
+    family: str
+    revision: int
+    body: Structure
+    compatibilities: list[str]
+    requires_attributes: list[str]
+    registered_at: float
+    registered_by: str
+    status: str = ACTIVE
+    deregistered_at: float | None = None
+    delete_requested_at: float | None = None
+    tags: Tags = field(default_factory=list)
+
+    @property
+    def network_mode(self) -> str:
+        return str(self.body.get("networkMode", "bridge"))
+
+    @property
+    def containers(self) -> list[Structure]:
+        containers: list[Structure] = self.body["containerDefinitions"]
+        return containers
+
+
+def with_defaults(registered: Structure) -> Structure:
+    """The registered structure as ECS gives it back. Expects a validated one."""
+    body = copy.deepcopy(registered)
+    body.pop("tags", None)
+    body.setdefault("volumes", [])
+    body.setdefault("placementConstraints", [])
+    if "cpu" in body:
+        body["cpu"] = str(parse_cpu(body["cpu"]))
+    if "memory" in body:
+        body["memory"] = str(parse_memory(body["memory"]))
+    for container in body["containerDefinitions"]:
+        _fill_container(container, body.get("networkMode", "bridge"))
+    return body
+
+
+def _fill_container(container: Structure, network_mode: str) -> None:
+    container.setdefault("cpu", 0)
+    container.setdefault("essential", True)
+    for name in (
+        "portMappings",
+        "environment",
+        "mountPoints",
+        "volumesFrom",
+        "systemControls",
+    ):
+        container.setdefault(name, [])
+    for mapping in container["portMappings"]:
+        mapping.setdefault("protocol", "tcp")
+        if "containerPort" in mapping:
+            same = mapping["containerPort"] if network_mode in ("awsvpc", "host") else 0
+            mapping.setdefault("hostPort", same)
+    check = container.get("healthCheck")
+    if check is not None:
+        check.setdefault("interval", 30)
+        check.setdefault("timeout", 5)
+        check.setdefault("retries", 3)
+
+
+def compatibilities(body: Structure, *, fits_fargate: bool) -> list[str]:
+    """The launch types that the definition can be used with."""
+    if body.get("networkMode") != "awsvpc":
+        return ["EXTERNAL", "EC2"]
+    result = ["EC2"]
+    family = body.get("runtimePlatform", {}).get("operatingSystemFamily", "LINUX")
+    if not family.startswith("WINDOWS"):
+        result.append("MANAGED_INSTANCES")
+    if fits_fargate:
+        result.append("FARGATE")
+    return result
+
+
+def required_attributes(body: Structure) -> list[str]:
+    """The capabilities that an instance needs for this definition, in ECS's names."""
+    names = [f"{_CAPABILITY}.docker-remote-api.1.18"]
+    if body.get("networkMode") == "awsvpc":
+        names.append("ecs.capability.task-eni")
+    if body.get("taskRoleArn"):
+        names.append(f"{_CAPABILITY}.task-iam-role")
+    for container in body["containerDefinitions"]:
+        names.extend(_container_attributes(container, body))
+    return list(dict.fromkeys(names))
+
+
+def _container_attributes(container: Structure, body: Structure) -> Iterable[str]:
+    if any(name in container for name in ("dependsOn", "startTimeout", "stopTimeout")):
+        yield "ecs.capability.container-ordering"
+    if "healthCheck" in container:
+        yield "ecs.capability.container-health-check"
+    if container.get("memoryReservation"):
+        yield f"{_CAPABILITY}.docker-remote-api.1.21"
+    if container.get("privileged"):
+        yield f"{_CAPABILITY}.privileged-container"
+    log_driver = container.get("logConfiguration", {}).get("logDriver")
+    if log_driver:
+        yield f"{_CAPABILITY}.logging-driver.{log_driver}"
+        yield f"{_CAPABILITY}.docker-remote-api.1.19"
+    has_role = bool(body.get("executionRoleArn"))
+    if log_driver == "awslogs" and has_role:
+        yield "ecs.capability.execution-role-awslogs"
+    if ".dkr.ecr." in container["image"]:
+        yield f"{_CAPABILITY}.ecr-auth"
+        if has_role:
+            yield "ecs.capability.execution-role-ecr-pull"
+    for secret in container.get("secrets", ()):
+        store = "asm" if ":secretsmanager:" in secret["valueFrom"] else "ssm"
+        yield f"ecs.capability.secrets.{store}.environment-variables"

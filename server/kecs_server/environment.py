@@ -1,0 +1,117 @@
+"""The wiring: realms, scheduler and engines of one server, and how a realm comes and goes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.images import parse_images
+from kecs_server.domain.task import Task
+from kecs_server.engines.base import Engine
+from kecs_server.engines.base import Observation
+from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.host import EngineHost
+from kecs_server.engines.spec import Surroundings
+from kecs_server.engines.spec import task_spec
+from kecs_server.scheduler.loop import Scheduler
+from kecs_server.settings import ENGINES
+from kecs_server.settings import ServerSettings
+from kecs_server.state.realm import Realm
+from kecs_server.state.realms import RealmRequest
+from kecs_server.state.realms import Realms
+
+REMOVAL_TIMEOUT = 5.0
+"""Seconds that the end of a realm waits for its processes to be gone."""
+
+
+class Environment:
+    """Everything behind the two HTTP surfaces. `endpoint` is this server's own URL.
+
+    :raises ValueError: the settings' image table cannot be read.
+    """
+
+    def __init__(self, settings: ServerSettings, endpoint: str) -> None:
+        self.settings = settings
+        self.endpoint = endpoint
+        self._images = parse_images(settings.images)
+        self.engines: Mapping[str, EngineHost] = {
+            name: EngineHost(partial(self._make_engine, name), self._observe) for name in ENGINES
+        }
+        self.scheduler = Scheduler(self.engines, self._spec_of)
+        self.realms = Realms(settings.secret, self._make_realm, self._end_realm)
+
+    def start(self) -> None:
+        self.scheduler.start()
+        if self.settings.engine == "process":
+            # Its supervisor starts in a moment; the first task need not wait for that.
+            self.engines["process"].prepare()
+
+    def close(self) -> None:
+        """Remove every task and whatever the engines made."""
+        self.scheduler.stop()
+        for realm in self.realms.all():
+            realm.end()
+        for engine in self.engines.values():
+            engine.close()
+
+    def _observe(self, observation: Observation) -> None:
+        self.scheduler.observe(observation)
+
+    def _make_realm(self, request: RealmRequest) -> Realm:
+        return Realm(
+            id=uuid.uuid4().hex,
+            name=request.name,
+            engine=request.engine or self.settings.engine,
+            # The realm's own patterns are tried first.
+            images={**request.images, **self._images},
+            wake=self.scheduler.wake,
+        )
+
+    def _end_realm(self, realm: Realm) -> None:
+        gone = self.scheduler.end(realm)
+        if realm.engine == "process":
+            # The next test may need the ports; a Pod has its own.
+            gone.wait(REMOVAL_TIMEOUT)
+
+    def _spec_of(self, realm: Realm, task: Task) -> TaskSpec:
+        arn = parse_arn(task.arn)
+        names = {"python": self.settings.interpreter, "rootdir": self.settings.rootdir}
+        return task_spec(
+            task,
+            Surroundings(
+                region=arn.region if arn else self.settings.region,
+                endpoint=self.endpoint,
+                images=realm.images,
+                names=names,
+            ),
+        )
+
+    def _make_engine(self, name: str) -> Engine:
+        directory = Path(self.settings.directory)
+        if name == "process":
+            from kecs_server.engines.process.engine import ProcessEngine
+
+            return ProcessEngine(
+                environment_name=self.settings.name,
+                directory=directory,
+                interpreter=self.settings.interpreter,
+                rootdir=self.settings.rootdir,
+            )
+        # Only here is the kubernetes client imported: it costs a process engine's run nothing.
+        from kecs_server.engines.kubernetes import clusters
+        from kecs_server.engines.kubernetes.engine import KubernetesEngine
+
+        cluster: clusters.Cluster = clusters.KindCluster(image=self.settings.kind_image)
+        if name == "kubernetes":
+            kubeconfig = self.settings.kubeconfig
+            cluster = clusters.KubeconfigCluster(
+                kubeconfig=Path(kubeconfig) if kubeconfig else None,
+                context=self.settings.context,
+                namespace=self.settings.namespace,
+            )
+        return KubernetesEngine(
+            environment_name=self.settings.name, directory=directory, cluster=cluster
+        )

@@ -1,0 +1,108 @@
+"""ECS errors as exceptions: raised anywhere below dispatch, serialized by it.
+
+The class name is the error's `__type` on the wire (ecs-facts 1.3).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import ClassVar
+
+
+class EcsError(Exception):
+    """An error answer. `members` are modelled members besides the message."""
+
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str | None = None, **members: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.members = members
+
+    @property
+    def code(self) -> str:
+        return type(self).__name__
+
+
+class ClientException(EcsError):
+    """A client mistake that has no more exact type."""
+
+
+class InvalidParameterException(EcsError):
+    """A parameter's value is refused."""
+
+
+class ClusterNotFoundException(EcsError):
+    def __init__(self, message: str = "Cluster not found.") -> None:
+        super().__init__(message)
+
+
+class ClusterContainsServicesException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("The Cluster cannot be deleted while Services are active.")
+
+
+class ClusterContainsTasksException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("The Cluster cannot be deleted while Tasks are active.")
+
+
+class ServiceNotFoundException(EcsError):
+    """Deletion of an unknown service sends no message at all (ecs-facts 7.5)."""
+
+
+class ServiceNotActiveException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("Service was not ACTIVE.")
+
+
+class ResourceNotFoundException(EcsError):
+    pass
+
+
+class ConflictException(EcsError):
+    pass
+
+
+class PlatformUnknownException(EcsError):
+    pass
+
+
+class UnknownOperationException(EcsError):
+    pass
+
+
+class SerializationException(EcsError):
+    pass
+
+
+class MissingAuthenticationTokenException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("Missing Authentication Token")
+
+
+class IncompleteSignatureException(EcsError):
+    pass
+
+
+class UnrecognizedClientException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("The security token included in the request is invalid.")
+
+
+class InvalidSignatureException(EcsError):
+    pass
+
+
+class AccessDeniedException(EcsError):
+    pass
+
+
+class NotImplementedException(EcsError):
+    """Ours, not an ECS error: this server does not do that yet."""
+
+    status = 501
+
+
+class ServerException(EcsError):
+    status = 500

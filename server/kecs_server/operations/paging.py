@@ -1,0 +1,69 @@
+"""`maxResults` and `nextToken` of every List operation.
+
+A token names the last item that was given out, so pages neither repeat nor skip items while
+others come and go.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+from typing import TypeVar
+
+from kecs_server.errors import InvalidParameterException
+
+Structure = dict[str, Any]
+Item = TypeVar("Item")
+Key = tuple[Any, ...]
+
+MAX_PAGE = 100
+
+
+def page(
+    items: Iterable[Item],
+    params: Structure,
+    *,
+    key: Callable[[Item], Key],
+    default: int = MAX_PAGE,
+    reverse: bool = False,
+) -> tuple[list[Item], Structure]:
+    """The page of `items` that `params` ask for, in the order of `key`, and the members that
+    the answer gets: `nextToken`, when more follow.
+
+    :raises InvalidParameterException: a token that is none, `maxResults` outside 1-100.
+    """
+    size = params.get("maxResults", default)
+    if not 1 <= size <= MAX_PAGE:
+        raise InvalidParameterException(
+            f"maxResults must be between 1 and {MAX_PAGE}; it is {size}."
+        )
+    ordered = sorted(items, key=key, reverse=reverse)
+    token = params.get("nextToken")
+    if token:
+        last = _decode(token)
+        try:
+            ordered = [
+                item for item in ordered if (key(item) < last if reverse else key(item) > last)
+            ]
+        except TypeError:
+            raise InvalidParameterException("Invalid token") from None
+    result = ordered[:size]
+    return result, {"nextToken": _encode(key(result[-1]))} if len(ordered) > size else {}
+
+
+def _encode(key: Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+
+
+def _decode(token: str) -> Key:
+    try:
+        key = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+    except (ValueError, binascii.Error):
+        raise InvalidParameterException("Invalid token") from None
+    if not isinstance(key, list):
+        raise InvalidParameterException("Invalid token")
+    return tuple(key)

@@ -1,0 +1,69 @@
+"""The table from operation names to handlers, filled by a decorator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kecs_server.domain.arns import root_arn
+from kecs_server.state.realm import Realm
+from kecs_server.state.store import Store
+
+Structure = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Who calls, from which realm, account and region."""
+
+    realm: Realm
+    account: str
+    region: str
+
+    @property
+    def store(self) -> Store:
+        return self.realm.store(self.account, self.region)
+
+    @property
+    def now(self) -> float:
+        return self.realm.clock.now()
+
+    @property
+    def principal(self) -> str:
+        return root_arn(self.region, self.account)
+
+
+Handler = Callable[[Call, Structure], Structure]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A handler, and whether it only reads (its caller then holds the lock without publishing)."""
+
+    handler: Handler
+    is_read: bool
+
+
+class Registry:
+    """Handlers by operation name."""
+
+    def __init__(self) -> None:
+        self._operations: dict[str, Operation] = {}
+
+    def operation(self, name: str) -> Callable[[Handler], Handler]:
+        """Register the decorated function as the handler of the operation."""
+
+        def register(handler: Handler) -> Handler:
+            is_read = name.startswith(("Describe", "List"))
+            self._operations[name] = Operation(handler, is_read)
+            return handler
+
+        return register
+
+    def include(self, other: Registry) -> None:
+        self._operations.update(other._operations)
+
+    def operations(self) -> Mapping[str, Operation]:
+        return self._operations

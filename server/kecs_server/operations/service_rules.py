@@ -1,0 +1,96 @@
+"""What CreateService and UpdateService refuse, and their defaults (ecs-facts 7.1, 7.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kecs_server.errors import InvalidParameterException
+from kecs_server.errors import NotImplementedException
+
+Structure = dict[str, Any]
+
+REDEPLOYING = (
+    "loadBalancers",
+    "serviceRegistries",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)
+"""Echoed members whose change starts a deployment (ecs-facts 7.4)."""
+
+_STRATEGIES = ("REPLICA", "DAEMON")
+_MAX_TOKEN = 36
+
+_CONFIGURATION: Structure = {
+    "deploymentCircuitBreaker": {
+        "enable": False,
+        "rollback": False,
+        "resetOnHealthyTask": True,
+        "thresholdConfiguration": {"type": "BOUNDED_PERCENT", "value": 50},
+    },
+    "maximumPercent": 200,
+    "minimumHealthyPercent": 100,
+    "strategy": "ROLLING",
+    "bakeTimeInMinutes": 0,
+}
+
+
+def refuse_what_is_to_come(params: Structure) -> None:
+    """:raises NotImplementedException: a service of a kind that this server cannot run yet."""
+    controller = params.get("deploymentController", {}).get("type", "ECS")
+    if controller != "ECS":
+        raise NotImplementedException(
+            f"pytest-kecs has no deployment controller {controller} yet; ECS works."
+        )
+    strategy = params.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
+    if strategy != "ROLLING":
+        raise NotImplementedException(
+            f"pytest-kecs has no deployment strategy {strategy} yet; ROLLING works."
+        )
+    if params.get("schedulingStrategy") == "DAEMON":
+        raise NotImplementedException("pytest-kecs has no DAEMON services yet; REPLICA works.")
+
+
+def check_token(token: str | None) -> None:
+    if token and len(token) > _MAX_TOKEN:
+        raise InvalidParameterException(f"idempotency token longer than {_MAX_TOKEN}.")
+
+
+def checked_desired_count(params: Structure) -> int:
+    if "desiredCount" not in params:
+        raise InvalidParameterException("DesiredCount is missing")
+    if params["desiredCount"] < 0:
+        raise InvalidParameterException("DesiredCount can not be lesser than 0")
+    return int(params["desiredCount"])
+
+
+def checked_new_count(count: int) -> int:
+    if count < 0:
+        raise InvalidParameterException("Task count can not be lesser than 0")
+    return count
+
+
+def checked_configuration(params: Structure, old: Structure | None = None) -> Structure:
+    """The deployment configuration with what `params` do not say taken from `old`."""
+    result = {**(old or _CONFIGURATION), **params.get("deploymentConfiguration", {})}
+    breaker = _CONFIGURATION["deploymentCircuitBreaker"]
+    result["deploymentCircuitBreaker"] = {**breaker, **result["deploymentCircuitBreaker"]}
+    if result["maximumPercent"] < 100:
+        raise InvalidParameterException("maximumPercent must be at least 100")
+    if result["minimumHealthyPercent"] > 100:
+        raise InvalidParameterException("minimumHealthyPercent must be at most 100")
+    if result["minimumHealthyPercent"] < 0:
+        raise InvalidParameterException("minimumHealthyPercent must be at least 0")
+    rebalancing = params.get("availabilityZoneRebalancing")
+    if rebalancing == "ENABLED" and result["maximumPercent"] <= 100:
+        raise InvalidParameterException(
+            "Availability Zone Rebalancing does not support maximumPercent <= 100 % as deployment "
+            "configuration."
+        )
+    return result
+
+
+def checked_strategy_name(name: str | None) -> str | None:
+    if name is not None and name not in _STRATEGIES:
+        raise InvalidParameterException("Scheduling strategy should be one of [REPLICA,DAEMON]")
+    return name

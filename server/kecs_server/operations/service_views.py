@@ -1,0 +1,135 @@
+"""Services and deployments as DescribeServices gives them (ecs-facts 7.2, 8.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kecs_server.domain.arns import ecs_arn
+from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.arns import service_role_arn
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.service import INACTIVE
+from kecs_server.domain.service import Deployment
+from kecs_server.domain.service import Service
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+from kecs_server.operations.placement import resolved_platform
+from kecs_server.operations.views import timestamp
+from kecs_server.operations.views import without_absent
+
+Structure = dict[str, Any]
+
+
+def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) -> Structure:
+    tasks = cluster.service_tasks(service.name)
+    primary = service.primary
+    is_inactive = service.status == INACTIVE
+    deployments = [] if is_inactive else service.deployments
+    maximum = service.deployment_configuration["maximumPercent"]
+    view: Structure = {
+        "serviceArn": service.arn,
+        "serviceName": service.name,
+        "clusterArn": service.cluster_arn,
+        "loadBalancers": [],
+        "serviceRegistries": [],
+        "status": service.status,
+        "desiredCount": service.desired_count,
+        "runningCount": _count(tasks, Status.RUNNING),
+        "pendingCount": _count_pending(tasks),
+        **_capacity(primary),
+        "platformVersion": primary.platform_version,
+        "platformFamily": "Linux" if primary.platform_version else None,
+        "taskDefinition": primary.task_definition.arn,
+        "deploymentConfiguration": service.deployment_configuration,
+        "deployments": [
+            _deployment_view(deployment, tasks, is_primary=deployment is primary)
+            for deployment in deployments
+        ],
+        "roleArn": _role_arn(service),
+        "events": [
+            {
+                "id": event.id,
+                "createdAt": timestamp(event.created_at),
+                "message": event.message,
+            }
+            for event in ([] if is_inactive else service.events)
+        ],
+        "createdAt": timestamp(service.created_at),
+        "currentServiceRevisions": [_revision_view(service, d, tasks) for d in deployments],
+        "placementConstraints": [],
+        "placementStrategy": [],
+        "networkConfiguration": primary.network_configuration,
+        "healthCheckGracePeriodSeconds": 0,
+        "schedulingStrategy": service.scheduling_strategy,
+        "deploymentController": {"type": "ECS"},
+        "createdBy": service.created_by,
+        "enableECSManagedTags": service.enable_managed_tags,
+        "propagateTags": service.propagate_tags,
+        "enableExecuteCommand": service.enable_execute_command,
+        "availabilityZoneRebalancing": "ENABLED" if maximum > 100 else "DISABLED",
+        "resourceManagementType": "CUSTOMER",
+        "tags": service.tags if with_tags else [],
+        **service.settings,
+    }
+    return without_absent(view)
+
+
+def _capacity(deployment: Deployment) -> Structure:
+    if deployment.launch_type is None:
+        return {"capacityProviderStrategy": deployment.capacity_provider_strategy}
+    return {"launchType": deployment.launch_type}
+
+
+def _role_arn(service: Service) -> str | None:
+    """The service-linked role, where ECS needs one: awsvpc or a load balancer."""
+    if not service.primary.network_configuration and not service.settings.get("loadBalancers"):
+        return None
+    arn = parse_arn(service.arn)
+    return service_role_arn(arn.region, arn.account) if arn else None
+
+
+def _deployment_view(
+    deployment: Deployment, tasks: Sequence[Task], *, is_primary: bool
+) -> Structure:
+    own = [task for task in tasks if task.started_by == deployment.id]
+    return without_absent(
+        {
+            "id": deployment.id,
+            "status": "PRIMARY" if is_primary else "ACTIVE",
+            "taskDefinition": deployment.task_definition.arn,
+            "desiredCount": deployment.desired_count,
+            "pendingCount": _count_pending(own),
+            "runningCount": _count(own, Status.RUNNING),
+            "failedTasks": deployment.failed_tasks,
+            "createdAt": timestamp(deployment.created_at),
+            "updatedAt": timestamp(deployment.updated_at),
+            **_capacity(deployment),
+            "platformVersion": resolved_platform(deployment.platform_version),
+            "platformFamily": "Linux" if deployment.platform_version else None,
+            "networkConfiguration": deployment.network_configuration,
+            "rolloutState": deployment.rollout_state,
+            "rolloutStateReason": deployment.rollout_reason,
+        }
+    )
+
+
+def _revision_view(service: Service, deployment: Deployment, tasks: Sequence[Task]) -> Structure:
+    own = [task for task in tasks if task.started_by == deployment.id]
+    arn = parse_arn(service.arn)
+    context = "/".join(arn.parts) if arn else ""
+    region, account = (arn.region, arn.account) if arn else ("", "")
+    return {
+        "arn": ecs_arn(region, account, f"service-revision/{context}/{deployment.number}"),
+        "requestedTaskCount": deployment.desired_count,
+        "runningTaskCount": _count(own, Status.RUNNING),
+        "pendingTaskCount": _count_pending(own),
+    }
+
+
+def _count(tasks: Sequence[Task], status: Status) -> int:
+    return sum(task.last_status == status for task in tasks)
+
+
+def _count_pending(tasks: Sequence[Task]) -> int:
+    return sum(task.last_status < Status.RUNNING for task in tasks)

@@ -1,0 +1,217 @@
+"""Services (ecs-facts 7). What they start and stop is the scheduler's business."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kecs_server.domain.arns import NAME
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.service import ACTIVE
+from kecs_server.domain.service import DRAINING
+from kecs_server.domain.service import INACTIVE
+from kecs_server.domain.service import Service
+from kecs_server.domain.tags import checked_tags
+from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.errors import InvalidParameterException
+from kecs_server.errors import ServiceNotActiveException
+from kecs_server.errors import ServiceNotFoundException
+from kecs_server.operations import deployments
+from kecs_server.operations import lookup
+from kecs_server.operations import placement
+from kecs_server.operations import service_rules as rules
+from kecs_server.operations import views
+from kecs_server.operations.paging import page
+from kecs_server.operations.registry import Call
+from kecs_server.operations.registry import Registry
+from kecs_server.operations.service_views import service_view
+
+Structure = dict[str, Any]
+
+registry = Registry()
+
+_ECHOED = (
+    "loadBalancers",
+    "serviceRegistries",
+    "placementConstraints",
+    "placementStrategy",
+    "healthCheckGracePeriodSeconds",
+    "availabilityZoneRebalancing",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)
+
+
+@registry.operation("CreateService")
+def create_service(call: Call, params: Structure) -> Structure:
+    cluster = lookup.find_active_cluster(call, params.get("cluster"))
+    existing = cluster.services.get(params["serviceName"])
+    if existing is not None and _is_repeated(existing, params):
+        return {"service": service_view(existing, cluster)}
+    rules.refuse_what_is_to_come(params)
+    if "taskDefinition" not in params:
+        raise InvalidParameterException("TaskDefinition can not be blank.")
+    definition = lookup.find_usable_definition(call, params["taskDefinition"])
+    if not NAME.match(params["serviceName"]):
+        raise InvalidParameterException("Service name contains invalid characters.")
+    desired = rules.checked_desired_count(params)
+    configuration = rules.checked_configuration(params)
+    capacity = placement.chosen_capacity(params, cluster)
+    placement.check_network(params, definition, capacity)
+    placement.check_compatible(definition, capacity)
+    strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
+    if existing is not None and existing.status != INACTIVE:
+        raise InvalidParameterException(
+            "Creation of service was not idempotent."
+            if existing.status == ACTIVE
+            else "Unable to Start a service that is still Draining."
+        )
+    service = Service(
+        name=params["serviceName"],
+        arn=call.store.arn(f"service/{cluster.name}/{params['serviceName']}"),
+        cluster_arn=cluster.arn,
+        created_at=call.now,
+        created_by=call.principal,
+        desired_count=desired,
+        scheduling_strategy=strategy or "REPLICA",
+        deployment_configuration=configuration,
+        request=params,
+        settings={name: params[name] for name in _ECHOED if name in params},
+        tags=checked_tags(params.get("tags")),
+        propagate_tags=params.get("propagateTags", "NONE"),
+        enable_managed_tags=params.get("enableECSManagedTags", False),
+        enable_execute_command=params.get("enableExecuteCommand", False),
+    )
+    target = deployments.Target(
+        definition=definition,
+        launch_type=capacity.launch_type,
+        strategy=capacity.strategy,
+        platform_version=placement.checked_platform(params, capacity),
+        network_configuration=params.get("networkConfiguration"),
+    )
+    deployments.begin(service, target, call.now)
+    cluster.services[service.name] = service
+    call.realm.touch_service(cluster, service)
+    return {"service": service_view(service, cluster)}
+
+
+@registry.operation("UpdateService")
+def update_service(call: Call, params: Structure) -> Structure:
+    cluster = lookup.find_active_cluster(call, params.get("cluster"))
+    service = lookup.find_service(call, cluster, params["service"])
+    if service is None:
+        raise ServiceNotFoundException("Service not found.")
+    if service.status != ACTIVE:
+        raise ServiceNotActiveException
+    rules.refuse_what_is_to_come(params)
+    target = _updated_target(call, cluster, service, params)
+    changes: Structure = {}
+    if "desiredCount" in params:
+        changes["desired_count"] = rules.checked_new_count(params["desiredCount"])
+    if "deploymentConfiguration" in params:
+        changes["deployment_configuration"] = rules.checked_configuration(
+            params, service.deployment_configuration
+        )
+    for member, attribute in (
+        ("propagateTags", "propagate_tags"),
+        ("enableECSManagedTags", "enable_managed_tags"),
+        ("enableExecuteCommand", "enable_execute_command"),
+    ):
+        if member in params:
+            changes[attribute] = params[member]
+    # Nothing is changed before everything was checked.
+    for attribute, value in changes.items():
+        setattr(service, attribute, value)
+    before = dict(service.settings)
+    service.settings.update({name: params[name] for name in _ECHOED if name in params})
+    if (
+        params.get("forceNewDeployment", False)
+        or target != deployments.Target.of(service.primary)
+        or any(service.settings.get(name) != before.get(name) for name in rules.REDEPLOYING)
+    ):
+        deployments.begin(service, target, call.now)
+    service.is_steady = False
+    call.realm.touch_service(cluster, service)
+    return {"service": service_view(service, cluster)}
+
+
+@registry.operation("DeleteService")
+def delete_service(call: Call, params: Structure) -> Structure:
+    cluster = lookup.find_cluster(call, params.get("cluster"))
+    service = lookup.find_service(call, cluster, params["service"])
+    if service is None or service.status == INACTIVE:
+        raise ServiceNotFoundException
+    is_replica = service.scheduling_strategy == "REPLICA"
+    if is_replica and service.desired_count > 0 and not params.get("force", False):
+        raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
+    service.status = DRAINING
+    service.desired_count = 0
+    call.realm.touch_service(cluster, service)
+    return {"service": service_view(service, cluster)}
+
+
+@registry.operation("DescribeServices")
+def describe_services(call: Call, params: Structure) -> Structure:
+    cluster = lookup.find_cluster(call, params.get("cluster"))
+    references = params["services"]
+    if not references:
+        raise InvalidParameterException("Services cannot be empty.")
+    if len(references) > 10:
+        raise InvalidParameterException("At most 10 services can be described in one call.")
+    with_tags = "TAGS" in views.checked_include(params, ("TAGS",))
+    services, failures = [], []
+    for name in lookup.unique([lookup.service_name(call, cluster, item) for item in references]):
+        service = lookup.find_service(call, cluster, name)
+        if service is None:
+            failures.append(lookup.missing(call.store.arn(f"service/{cluster.name}/{name}")))
+        else:
+            services.append(service_view(service, cluster, with_tags=with_tags))
+    return {"services": services, "failures": failures}
+
+
+@registry.operation("ListServices")
+def list_services(call: Call, params: Structure) -> Structure:
+    cluster = lookup.find_cluster(call, params.get("cluster"))
+    launch_type = params.get("launchType")
+    strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
+    arns = [
+        service.arn
+        for service in cluster.services.values()
+        if service.status == ACTIVE
+        and launch_type in (None, service.primary.launch_type)
+        and strategy in (None, service.scheduling_strategy)
+    ]
+    shown, token = page(arns, params, key=lambda arn: (arn,), default=10)
+    return {"serviceArns": shown, **token}
+
+
+def _is_repeated(existing: Service, params: Structure) -> bool:
+    """A create call with the token and the arguments of the one that made the service."""
+    token = params.get("clientToken")
+    rules.check_token(token)
+    return bool(token) and existing.status != INACTIVE and existing.request == params
+
+
+def _updated_target(
+    call: Call, cluster: Cluster, service: Service, params: Structure
+) -> deployments.Target:
+    current = deployments.Target.of(service.primary)
+    definition: TaskDefinition = current.definition
+    if "taskDefinition" in params:
+        definition = lookup.find_usable_definition(call, params["taskDefinition"])
+    capacity = placement.Capacity(current.launch_type, current.strategy)
+    if "capacityProviderStrategy" in params:
+        capacity = placement.chosen_capacity(params, cluster)
+    platform = current.platform_version
+    if "platformVersion" in params:
+        platform = placement.checked_platform(params, capacity)
+    network = params.get("networkConfiguration", current.network_configuration)
+    placement.check_compatible(definition, capacity)
+    placement.check_network({"networkConfiguration": network or {}}, definition, capacity)
+    return deployments.Target(
+        definition=definition,
+        launch_type=capacity.launch_type,
+        strategy=capacity.strategy,
+        platform_version=platform,
+        network_configuration=network,
+    )

@@ -1,0 +1,183 @@
+"""Task definitions (ecs-facts 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kecs_server.domain import task_definition as definitions
+from kecs_server.domain.tags import checked_tags
+from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.domain.task_definition_rules import check_registration
+from kecs_server.domain.task_definition_rules import fits_fargate
+from kecs_server.errors import ClientException
+from kecs_server.errors import EcsError
+from kecs_server.errors import InvalidParameterException
+from kecs_server.errors import NotImplementedException
+from kecs_server.operations import lookup
+from kecs_server.operations import views
+from kecs_server.operations.paging import page
+from kecs_server.operations.registry import Call
+from kecs_server.operations.registry import Registry
+
+Structure = dict[str, Any]
+
+registry = Registry()
+
+_STILL_ACTIVE = (
+    "The specified task definition is still in ACTIVE status. Please deregister the target and "
+    "try again."
+)
+_UNKNOWN = (
+    "The specified task definition does not exist. Specify a valid account, family, revision and "
+    "try again."
+)
+_INVALID = (
+    "The specified task definition identifier is invalid. Specify a valid name or ARN and try "
+    "again."
+)
+
+
+@registry.operation("RegisterTaskDefinition")
+def register_task_definition(call: Call, params: Structure) -> Structure:
+    if params.get("tags") == []:
+        raise ClientException("Tags can not be empty.")
+    check_registration(params)
+    _refuse_what_is_to_come(params)
+    tags = checked_tags(params.get("tags"))
+    family = params["family"]
+    revisions = call.store.families.setdefault(family, {})
+    revision = max(revisions, default=0) + 1
+    body = definitions.with_defaults(params)
+    definition = TaskDefinition(
+        arn=call.store.arn(f"task-definition/{family}:{revision}"),
+        family=family,
+        revision=revision,
+        body=body,
+        compatibilities=definitions.compatibilities(body, fits_fargate=fits_fargate(body)),
+        requires_attributes=definitions.required_attributes(body),
+        registered_at=call.now,
+        registered_by=call.principal,
+        tags=tags,
+    )
+    revisions[revision] = definition
+    return {"taskDefinition": views.task_definition_view(definition), "tags": tags}
+
+
+def _refuse_what_is_to_come(params: Structure) -> None:
+    for container in params["containerDefinitions"]:
+        for dependency in container.get("dependsOn", ()):
+            if dependency["condition"] == "HEALTHY":
+                raise NotImplementedException(
+                    "pytest-kecs does not run container health checks yet, so a dependsOn "
+                    "condition HEALTHY could never hold. START, COMPLETE and SUCCESS work."
+                )
+
+
+@registry.operation("DescribeTaskDefinition")
+def describe_task_definition(call: Call, params: Structure) -> Structure:
+    for value in params.get("include", ()):
+        if value != "TAGS":
+            raise ClientException(
+                f"{value} is not a valid value for include. The value must be one of [[TAGS]]"
+            )
+    definition = lookup.find_definition(call, params["taskDefinition"])
+    if definition is None:
+        raise ClientException("Unable to describe task definition.")
+    tags = definition.tags if params.get("include") else []
+    return {"taskDefinition": views.task_definition_view(definition), "tags": tags}
+
+
+@registry.operation("ListTaskDefinitions")
+def list_task_definitions(call: Call, params: Structure) -> Structure:
+    status = params.get("status", definitions.ACTIVE)
+    family = params.get("familyPrefix")
+    matching = [
+        definition
+        for definition in _all_definitions(call)
+        if definition.status == status and family in (None, definition.family)
+    ]
+    shown, token = page(
+        matching,
+        params,
+        key=lambda definition: (definition.family, definition.revision),
+        reverse=params.get("sort") == "DESC",
+    )
+    return {"taskDefinitionArns": [definition.arn for definition in shown], **token}
+
+
+@registry.operation("ListTaskDefinitionFamilies")
+def list_task_definition_families(call: Call, params: Structure) -> Structure:
+    status = params.get("status", "ALL")
+    prefix = params.get("familyPrefix", "")
+    names = [
+        name
+        for name, revisions in call.store.families.items()
+        if name.startswith(prefix) and revisions and status in ("ALL", _family_status(revisions))
+    ]
+    shown, token = page(names, params, key=lambda name: (name,))
+    return {"families": shown, **token}
+
+
+@registry.operation("DeregisterTaskDefinition")
+def deregister_task_definition(call: Call, params: Structure) -> Structure:
+    _, revision = lookup.split_definition(call, params["taskDefinition"])
+    if revision is None:
+        raise InvalidParameterException("Revision is missing")
+    definition = lookup.find_definition(call, params["taskDefinition"])
+    if definition is None:
+        raise ClientException("Unable to describe task definition.")
+    if definition.status == definitions.DELETE_IN_PROGRESS:
+        raise ClientException(
+            "The task definition could not be deregistered because it is in the process of being "
+            "deleted."
+        )
+    view = views.task_definition_view(definition) | {"status": definitions.INACTIVE}
+    if definition.status == definitions.ACTIVE:
+        definition.status = definitions.INACTIVE
+        definition.deregistered_at = call.now
+    return {"taskDefinition": view}
+
+
+@registry.operation("DeleteTaskDefinitions")
+def delete_task_definitions(call: Call, params: Structure) -> Structure:
+    references = params["taskDefinitions"]
+    if not references:
+        raise ClientException("size of TaskDefinition references list must be greater than 0")
+    if len(references) > 10:
+        raise ClientException("Size of TaskDefinition references list cannot exceed 10")
+    deleted, failures = [], []
+    for reference in references:
+        problem, definition = _deletable(call, reference)
+        if definition is None:
+            failures.append({"arn": reference, "reason": problem})
+            continue
+        definition.status = definitions.DELETE_IN_PROGRESS
+        definition.delete_requested_at = definition.delete_requested_at or call.now
+        deleted.append(views.task_definition_view(definition))
+    return {"taskDefinitions": deleted, "failures": failures}
+
+
+def _deletable(call: Call, reference: str) -> tuple[str, TaskDefinition | None]:
+    try:
+        _, revision = lookup.split_definition(call, reference)
+    except EcsError:
+        return _INVALID, None
+    if revision is None:
+        return _INVALID, None
+    definition = lookup.find_definition(call, reference)
+    if definition is None:
+        return _UNKNOWN, None
+    if definition.status == definitions.ACTIVE:
+        return _STILL_ACTIVE, None
+    return "", definition
+
+
+def _all_definitions(call: Call) -> Iterator[TaskDefinition]:
+    for revisions in call.store.families.values():
+        yield from (item for item in revisions.values() if not lookup.is_gone(call, item))
+
+
+def _family_status(revisions: dict[int, TaskDefinition]) -> str:
+    active = any(item.status == definitions.ACTIVE for item in revisions.values())
+    return definitions.ACTIVE if active else definitions.INACTIVE

@@ -1,0 +1,236 @@
+"""Records to the structures that ECS answers with: the only place that builds them.
+
+Times are epoch seconds with millisecond precision; absent members are left out (ecs-facts 1.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.launch import cpu_architecture
+from kecs_server.domain.task import Container
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.errors import ClientException
+
+Structure = dict[str, Any]
+
+_TASK_TIMES = (
+    ("connectivityAt", "connectivity_at"),
+    ("pullStartedAt", "pull_started_at"),
+    ("pullStoppedAt", "pull_stopped_at"),
+    ("startedAt", "started_at"),
+    ("stoppingAt", "stopping_at"),
+    ("executionStoppedAt", "execution_stopped_at"),
+    ("stoppedAt", "stopped_at"),
+)
+_STATISTICS = (
+    "runningEC2TasksCount",
+    "runningFargateTasksCount",
+    "pendingEC2TasksCount",
+    "pendingFargateTasksCount",
+    "runningExternalTasksCount",
+    "pendingExternalTasksCount",
+    "runningManagedInstancesTasksCount",
+    "pendingManagedInstancesTasksCount",
+    "activeEC2ServiceCount",
+    "activeFargateServiceCount",
+    "drainingEC2ServiceCount",
+    "drainingFargateServiceCount",
+    "activeExternalServiceCount",
+    "drainingExternalServiceCount",
+    "activeManagedInstancesServiceCount",
+    "drainingManagedInstancesServiceCount",
+)
+_TYPE_WORDS = {
+    "EC2": "EC2",
+    "FARGATE": "Fargate",
+    "EXTERNAL": "External",
+    "MANAGED_INSTANCES": "ManagedInstances",
+}
+
+
+def checked_include(params: Structure, allowed: Collection[str]) -> frozenset[str]:
+    """The values of `include`.
+
+    :raises ClientException: one is not allowed (ecs-facts 4.5).
+    """
+    for value in params.get("include", ()):
+        if value not in allowed:
+            raise ClientException(
+                f"{value} is not a valid value for include. The value must be one of "
+                f"[[{', '.join(allowed)}]]"
+            )
+    return frozenset(params.get("include", ()))
+
+
+def timestamp(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+def without_absent(structure: Structure) -> Structure:
+    return {name: value for name, value in structure.items() if value is not None}
+
+
+def cluster_view(
+    cluster: Cluster, *, include: Collection[str] = (), whole: bool = False
+) -> Structure:
+    """`whole` is the form of CreateCluster's answer."""
+    view: Structure = {
+        "clusterArn": cluster.arn,
+        "clusterName": cluster.name,
+        "status": "ACTIVE" if cluster.is_active else "INACTIVE",
+        "registeredContainerInstancesCount": 0,
+        "runningTasksCount": cluster.running_count(),
+        "pendingTasksCount": cluster.pending_count(),
+        "activeServicesCount": sum(s.status == "ACTIVE" for s in cluster.services.values()),
+        "statistics": _statistics(cluster) if "STATISTICS" in include else [],
+        "tags": cluster.tags if whole or "TAGS" in include else [],
+        "settings": cluster.settings if whole or "SETTINGS" in include else [],
+        "capacityProviders": cluster.capacity_providers,
+        "defaultCapacityProviderStrategy": cluster.default_strategy,
+    }
+    if whole or "CONFIGURATIONS" in include:
+        view["configuration"] = cluster.configuration
+    view["serviceConnectDefaults"] = cluster.service_connect_defaults
+    return without_absent(view)
+
+
+def _statistics(cluster: Cluster) -> list[Structure]:
+    counts = dict.fromkeys(_STATISTICS, 0)
+    for task in cluster.tasks.values():
+        word = _TYPE_WORDS[task.launch_type]
+        if task.last_status == Status.RUNNING:
+            counts[f"running{word}TasksCount"] += 1
+        elif task.last_status < Status.RUNNING:
+            counts[f"pending{word}TasksCount"] += 1
+    for service in cluster.services.values():
+        word = _TYPE_WORDS[service.primary.launch_type or "FARGATE"]
+        if service.status != "INACTIVE":
+            counts[f"{service.status.lower()}{word}ServiceCount"] += 1
+    return [{"name": name, "value": str(value)} for name, value in counts.items()]
+
+
+def task_definition_view(definition: TaskDefinition) -> Structure:
+    view = {
+        **definition.body,
+        "taskDefinitionArn": definition.arn,
+        "revision": definition.revision,
+        "status": definition.status,
+        "requiresAttributes": [{"name": name} for name in definition.requires_attributes],
+        "compatibilities": definition.compatibilities,
+        "registeredAt": timestamp(definition.registered_at),
+        "registeredBy": definition.registered_by,
+    }
+    if definition.deregistered_at is not None:
+        view["deregisteredAt"] = timestamp(definition.deregistered_at)
+    if definition.delete_requested_at is not None:
+        view["deleteRequestedAt"] = timestamp(definition.delete_requested_at)
+    return view
+
+
+def task_view(task: Task, *, with_tags: bool = True) -> Structure:
+    body = task.task_definition.body
+    view: Structure = {
+        "attachments": _attachments(task),
+        "attributes": [{"name": "ecs.cpu-architecture", "value": cpu_architecture()}],
+        "availabilityZone": task.availability_zone,
+        "capacityProviderName": task.capacity_provider,
+        "clusterArn": task.cluster_arn,
+        "connectivity": "CONNECTED" if task.connectivity_at is not None else None,
+        "containerInstanceArn": task.container_instance_arn,
+        "containers": [_container_view(task, container) for container in task.containers],
+        "cpu": task.overrides.get("cpu", body.get("cpu", _sum_of_containers(task, "cpu"))),
+        "memory": task.overrides.get("memory", body.get("memory", _memory_of_containers(task))),
+        "createdAt": timestamp(task.created_at),
+        "desiredStatus": task.desired_status,
+        "enableExecuteCommand": task.enable_execute_command,
+        "group": task.group,
+        "healthStatus": "UNKNOWN",
+        "lastStatus": task.last_status.name,
+        "launchType": task.launch_type,
+        "overrides": task.overrides,
+        "platformVersion": task.platform_version,
+        "startedBy": task.started_by,
+        "stopCode": task.stop_code,
+        "stoppedReason": task.stopped_reason,
+        "tags": task.tags if with_tags else [],
+        "taskArn": task.arn,
+        "taskDefinitionArn": task.task_definition.arn,
+        "version": task.version,
+    }
+    for member, attribute in _TASK_TIMES:
+        seconds = getattr(task, attribute)
+        view[member] = None if seconds is None else timestamp(seconds)
+    if task.launch_type == "FARGATE":
+        size = body.get("ephemeralStorage", {}).get("sizeInGiB", 20)
+        view["platformFamily"] = "Linux"
+        view["ephemeralStorage"] = task.overrides.get("ephemeralStorage", {"sizeInGiB": size})
+        view["fargateEphemeralStorage"] = {"sizeInGiB": size}
+    return without_absent(view)
+
+
+def _sum_of_containers(task: Task, member: str) -> str:
+    return str(sum(container.definition.get(member, 0) for container in task.containers))
+
+
+def _memory_of_containers(task: Task) -> str:
+    definitions = [container.definition for container in task.containers]
+    return str(sum(d.get("memory") or d.get("memoryReservation") or 0 for d in definitions))
+
+
+def _attachments(task: Task) -> list[Structure]:
+    interface = task.network_interface
+    if interface is None:
+        return []
+    details = [{"name": "subnetId", "value": interface.subnet_id}]
+    if interface.private_address is not None:
+        details += [
+            {"name": "networkInterfaceId", "value": interface.interface_id},
+            {"name": "macAddress", "value": interface.mac_address},
+            {"name": "privateIPv4Address", "value": interface.private_address},
+        ]
+    return [
+        {
+            "id": interface.attachment_id,
+            "type": "ElasticNetworkInterface",
+            "status": interface.status,
+            "details": details,
+        }
+    ]
+
+
+def _container_view(task: Task, container: Container) -> Structure:
+    definition = container.definition
+    interfaces = []
+    if task.network_interface is not None and task.network_interface.private_address:
+        interfaces.append(
+            {
+                "attachmentId": task.network_interface.attachment_id,
+                "privateIpv4Address": task.network_interface.private_address,
+            }
+        )
+    override = next(o for o in task.overrides["containerOverrides"] if o["name"] == container.name)
+    sizes = {
+        member: override.get(member, definition.get(member))
+        for member in ("cpu", "memory", "memoryReservation")
+    }
+    return without_absent(
+        {
+            "containerArn": container.arn,
+            "taskArn": task.arn,
+            "name": container.name,
+            "image": definition["image"],
+            "runtimeId": container.runtime_id,
+            "lastStatus": container.last_status,
+            "exitCode": container.exit_code,
+            "reason": container.reason,
+            "networkBindings": [],
+            "networkInterfaces": interfaces,
+            "healthStatus": "UNKNOWN",
+            **{name: None if size is None else str(size) for name, size in sizes.items()},
+        }
+    )

@@ -1,0 +1,93 @@
+"""Holding the Describe calls of botocore's waiters until their answer has changed.
+
+The plugin lowers the sleep between a waiter's polls to next to nothing; so that MaxAttempts still
+means the time that it means on AWS, a poll is held here for as long as the client would have
+slept, and answered the moment that something has changed. The first poll is answered at once.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from kecs_server.protocol.model import waiters_of
+from kecs_server.state.realm import Realm
+
+Structure = dict[str, Any]
+
+FOLLOWS_WITHIN = 1.0
+"""Seconds after an answer in which the same question counts as the same waiter's next poll."""
+
+_FEATURES = re.compile(r"(?:^|\s)m/(\S+)")
+_WAITER = "B"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    answer: Structure
+    at: float
+    repeated: int
+
+
+class Holder:
+    """Remembers the last answer to each question that a waiter asked."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, _Answer] = {}
+        self._lock = threading.Lock()
+
+    def answer(
+        self, question: Hashable, operation: str, realm: Realm, ask: Callable[[], Structure]
+    ) -> Structure:
+        """What `ask` answers, once that differs from the last answer to the same question, or
+        the waiter's delay is over.
+
+        A question whose answer would end one of the operation's waiters is held one repetition
+        later: it may be another waiter's first.
+        """
+        with self._lock:
+            last = self._answers.get(question)
+        deadline = time.monotonic() + waiters_of(operation)[0].delay
+        version = realm.wait(-1, 0.0)
+        answer = ask()
+        is_next = last is not None and time.monotonic() - last.at < FOLLOWS_WITHIN
+        if last is not None and is_next and last.repeated >= _patience(operation, answer):
+            while answer == last.answer and time.monotonic() < deadline and not realm.ended:
+                version = realm.wait(version, deadline)
+                answer = ask()
+        self._remember(question, answer, last if is_next else None)
+        return answer
+
+    def _remember(self, question: Hashable, answer: Structure, last: _Answer | None) -> None:
+        repeated = last.repeated + 1 if last is not None and last.answer == answer else 0
+        now = time.monotonic()
+        with self._lock:
+            if len(self._answers) > 1000:
+                fresh = {q: a for q, a in self._answers.items() if now - a.at < FOLLOWS_WITHIN}
+                self._answers = fresh
+            self._answers[question] = _Answer(answer, now, repeated)
+
+
+def is_waiter(user_agent: str) -> bool:
+    """Whether botocore says that a waiter makes the call (feature id B)."""
+    features = _FEATURES.search(user_agent)
+    return features is not None and _WAITER in features[1].split(",")
+
+
+def _patience(operation: str, answer: Structure) -> float:
+    """How often the answer is given at once before it is held: 0 if every waiter would ask
+    again, 1 if some would and some would not, infinity if none would.
+    """
+    ends = [
+        any(acceptor.matcher_func(answer) for acceptor in waiter.acceptors)
+        for waiter in waiters_of(operation)
+    ]
+    if all(ends):
+        return math.inf
+    return 1.0 if any(ends) else 0.0

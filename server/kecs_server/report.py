@@ -1,0 +1,118 @@
+"""What a person wants to see of a realm: its tasks, services, logs and timeline; and its reset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.service import INACTIVE
+from kecs_server.domain.task import Task
+from kecs_server.domain.task import want_stopped
+from kecs_server.engines.base import ContainerLogs
+from kecs_server.environment import Environment
+from kecs_server.operations.service_views import service_view
+from kecs_server.operations.views import task_view
+from kecs_server.state.realm import Realm
+
+Structure = dict[str, Any]
+
+LAST_LINES = 20
+"""Lines of each stream in a report."""
+
+
+def realm_report(environment: Environment, realm: Realm) -> Structure:
+    with realm.reading():
+        clusters = _clusters(realm)
+        tasks = [task for cluster in clusters for task in cluster.tasks.values()]
+        report: Structure = {
+            "tasks": [task_view(task) for task in tasks],
+            "services": [
+                service_view(service, cluster)
+                for cluster in clusters
+                for service in cluster.services.values()
+            ],
+            "timeline": realm.timeline.as_json(),
+        }
+    report["logs"] = {
+        task.id: {
+            container.name: _last_lines(_logs(environment, realm, task, container.name))
+            for container in task.containers
+        }
+        for task in tasks
+    }
+    return report
+
+
+def task_logs(
+    environment: Environment, realm: Realm, reference: str, container: str | None
+) -> Structure:
+    """What the containers of a task wrote.
+
+    :raises ValueError: no such task or container.
+    """
+    identifier = reference.rpartition("/")[2]
+    with realm.reading():
+        task = next((task for task in realm.tasks() if task.id == identifier), None)
+    if task is None:
+        raise ValueError(f"there is no task {reference}")
+    names = [item.name for item in task.containers]
+    if container is not None and container not in names:
+        raise ValueError(f"the task has no container {container!r}; it has {', '.join(names)}")
+    wanted = names if container is None else [container]
+    return {
+        "containers": [
+            {"name": name, **_as_text(_logs(environment, realm, task, name))} for name in wanted
+        ]
+    }
+
+
+def reset_account(environment: Environment, realm: Realm, account: str) -> Structure:
+    """Stop and forget everything that the account has in the realm; says how much it was."""
+    with realm.changing():
+        stores = [store for store in realm.stores() if store.account == account]
+        clusters = [cluster for store in stores for cluster in store.clusters.values()]
+        tasks = [task for cluster in clusters for task in cluster.tasks.values()]
+        counts = {
+            "clusters": sum(cluster.is_active for cluster in clusters),
+            "services": sum(len(cluster.services) for cluster in clusters),
+            "tasks": len(tasks),
+            "task_definitions": sum(len(f) for store in stores for f in store.families.values()),
+        }
+        for cluster in clusters:
+            for service in cluster.services.values():
+                service.status = INACTIVE
+            cluster.tasks.clear()
+        for task in tasks:
+            want_stopped(task, "UserInitiated", "The account was reset.", realm.clock.now())
+        for store in stores:
+            realm.drop(store)
+    environment.scheduler.forget(realm, tasks)
+    return counts
+
+
+def _clusters(realm: Realm) -> list[Cluster]:
+    return [cluster for store in realm.stores() for cluster in store.clusters.values()]
+
+
+def _logs(environment: Environment, realm: Realm, task: Task, container: str) -> ContainerLogs:
+    engine = environment.engines[realm.engine].engine
+    if engine is None:
+        return ContainerLogs(stdout=b"")
+    try:
+        return engine.logs(task.id, container)
+    except KeyError:
+        return ContainerLogs(stdout=b"")
+
+
+def _as_text(logs: ContainerLogs) -> dict[str, str]:
+    return {
+        "stdout": logs.stdout.decode("utf-8", "replace"),
+        "stderr": logs.stderr.decode("utf-8", "replace"),
+    }
+
+
+def _last_lines(logs: ContainerLogs) -> dict[str, str]:
+    return {
+        stream: "\n".join(text.splitlines()[-LAST_LINES:])
+        for stream, text in _as_text(logs).items()
+    }

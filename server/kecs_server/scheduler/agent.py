@@ -1,0 +1,231 @@
+"""The ECS agent: a task's containers from provisioning to the end (ecs-facts 6).
+
+Pure but for the Task record: `observed` takes in what an engine saw, `next_commands` says what
+the engine is to do now. Both take the time as a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kecs_server.domain.task import Container
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+from kecs_server.domain.task import move
+from kecs_server.domain.task import want_stopped
+from kecs_server.engines import base
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """Make the task's sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartContainer:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopContainers:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Free the task's sandbox."""
+
+
+Command = Provision | StartContainer | StopContainers | Remove
+
+
+def observed(task: Task, observation: base.Observation, now: float) -> None:
+    """Take an observation into the task's record; one that comes too late changes nothing."""
+    if not task.is_stopped:
+        _OBSERVERS[type(observation)](task, observation, now)
+
+
+def next_commands(task: Task, now: float) -> list[Command]:
+    """Move the task as far as it can go now, and say what its engine is to do for that."""
+    commands: list[Command] = []
+    if task.desired_status == "RUNNING":
+        commands += _start(task, now)
+    if task.desired_status == "STOPPED":
+        commands += _stop(task, now)
+    return commands
+
+
+def _start(task: Task, now: float) -> Iterator[Command]:
+    if not task.provision_asked:
+        task.provision_asked = True
+        yield Provision()
+    if not task.provisioned:
+        return
+    move(task, Status.PENDING, now)
+    for container in task.containers:
+        if container.released or container.is_stopped:
+            continue
+        problem = _broken_dependency(task, container)
+        if problem is not None:
+            container.last_status = "STOPPED"
+            container.reason = f"CannotStartContainerError: {problem}"
+            want_stopped(task, "TaskFailedToStart", "Task failed to start", now)
+            return
+        if _may_start(task, container):
+            container.released = True
+            yield StartContainer(container.name)
+    if all(container.started for container in task.containers):
+        move(task, Status.RUNNING, now)
+
+
+def _stop(task: Task, now: float) -> Iterator[Command]:
+    for container in task.containers:
+        if not container.released:
+            container.last_status = "STOPPED"
+    names = tuple(c.name for c in task.containers if _may_stop(task, c))
+    for name in names:
+        task.container(name).stopping = True
+    if names:
+        yield StopContainers(names)
+    if not all(container.is_stopped for container in task.containers):
+        move(task, Status.STOPPING, now)
+        return
+    if task.network_interface is not None:
+        move(task, Status.DEPROVISIONING, now)
+        task.network_interface.status = "DELETED"
+    move(task, Status.STOPPED, now)
+    if task.provision_asked and not task.removal_asked:
+        task.removal_asked = True
+        yield Remove()
+
+
+def _may_start(task: Task, container: Container) -> bool:
+    return all(
+        _holds(task.container(dependency["containerName"]), dependency["condition"])
+        for dependency in container.definition.get("dependsOn", ())
+    )
+
+
+def _holds(dependency: Container, condition: str) -> bool:
+    if condition == "START":
+        return dependency.started
+    if condition == "COMPLETE":
+        return dependency.started and dependency.is_stopped
+    return dependency.is_stopped and dependency.exit_code == 0
+
+
+def _broken_dependency(task: Task, container: Container) -> str | None:
+    """Why the container can never start, in the agent's words (ecs-facts 6.9); None if it may."""
+    for dependency in container.definition.get("dependsOn", ()):
+        other = task.container(dependency["containerName"])
+        if not other.is_stopped or _holds(other, dependency["condition"]):
+            continue
+        cause = "as dependency did not exit successfully"
+        if not other.started:
+            cause = "because dependency will never start"
+        return (
+            "dependency graph: failed to resolve container ordering dependency "
+            f"[{other.name}] for target [{container.name}] {cause}."
+        )
+    return None
+
+
+def _may_stop(task: Task, container: Container) -> bool:
+    """Reverse order: a container is stopped after those that depend on it."""
+    if container.is_stopped or container.stopping:
+        return False
+    return all(
+        other.is_stopped
+        for other in task.containers
+        for dependency in other.definition.get("dependsOn", ())
+        if dependency["containerName"] == container.name
+    )
+
+
+def _on_provisioned(task: Task, observation: base.Provisioned, now: float) -> None:
+    task.provisioned = True
+    task.connectivity_at = now
+    if task.network_interface is not None:
+        task.network_interface.status = "ATTACHED"
+        task.network_interface.private_address = observation.address
+
+
+def _on_pull_started(task: Task, observation: base.PullStarted, now: float) -> None:
+    task.pull_started_at = task.pull_started_at or now
+
+
+def _on_pull_stopped(task: Task, observation: base.PullStopped, now: float) -> None:
+    task.pull_stopped_at = now
+
+
+def _on_container_started(task: Task, observation: base.ContainerStarted, now: float) -> None:
+    container = task.container(observation.container)
+    if container.is_stopped:
+        return
+    container.started = True
+    container.last_status = "RUNNING"
+    container.runtime_id = observation.runtime_id
+    task.news.append((now, f"container {container.name} RUNNING"))
+    if all(other.started for other in task.containers):
+        task.version += 1
+
+
+def _on_container_stopped(task: Task, observation: base.ContainerStopped, now: float) -> None:
+    container = task.container(observation.container)
+    if container.is_stopped:
+        return
+    container.last_status = "STOPPED"
+    container.exit_code = observation.exit_code
+    container.reason = observation.reason
+    task.news.append((now, _stopped_text(container)))
+    if container.essential and task.execution_stopped_at is None:
+        task.execution_stopped_at = now
+    if not container.started and task.desired_status == "RUNNING":
+        _fail_to_start(task, container, now)
+    elif container.essential or all(other.is_stopped for other in task.containers):
+        # A container may end before the last one started: the task was running all the same.
+        if task.desired_status == "RUNNING" and all(other.started for other in task.containers):
+            move(task, Status.RUNNING, now)
+        reason = "Essential container in task exited"
+        want_stopped(task, "EssentialContainerExited", reason, now)
+
+
+def _fail_to_start(task: Task, container: Container, now: float) -> None:
+    """A container never ran. Fargate says why in the task's own reason (ecs-facts 6.5)."""
+    reason = container.reason or "Task failed to start"
+    if task.launch_type != "FARGATE":
+        reason = "Task failed to start"
+    want_stopped(task, "TaskFailedToStart", reason, now)
+
+
+def _stopped_text(container: Container) -> str:
+    code = "no exit code" if container.exit_code is None else f"exit code {container.exit_code}"
+    reason = f": {container.reason}" if container.reason else ""
+    return f"container {container.name} STOPPED, {code}{reason}"
+
+
+def _on_lost(task: Task, observation: base.TaskLost, now: float) -> None:
+    code = "TerminationNotice" if task.started_at is not None else "TaskFailedToStart"
+    want_stopped(task, code, observation.reason, now)
+    for container in task.containers:
+        container.released = True
+        container.stopping = True
+        container.last_status = "STOPPED"
+    task.news.append((now, f"lost: {observation.reason}"))
+
+
+def _on_removed(task: Task, observation: base.Removed, now: float) -> None:
+    """Nothing to do: the task had stopped before its removal was asked for."""
+
+
+_OBSERVERS: dict[type[base.Observation], Callable[..., None]] = {
+    base.Provisioned: _on_provisioned,
+    base.PullStarted: _on_pull_started,
+    base.PullStopped: _on_pull_stopped,
+    base.ContainerStarted: _on_container_started,
+    base.ContainerStopped: _on_container_stopped,
+    base.TaskLost: _on_lost,
+    base.Removed: _on_removed,
+}

@@ -1,0 +1,242 @@
+"""The one thread that acts: takes observations and wake-ups, reconciles, gives engines commands."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.service import Service
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+from kecs_server.engines.base import Engine
+from kecs_server.engines.base import Observation
+from kecs_server.engines.base import Removed
+from kecs_server.engines.base import TaskLost
+from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.host import EngineHost
+from kecs_server.scheduler import agent
+from kecs_server.scheduler import services
+from kecs_server.state.realm import Realm
+
+_log = logging.getLogger(__name__)
+
+SpecOf = Callable[[Realm, Task], TaskSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A task that its engine knows of."""
+
+    realm: Realm
+    cluster: Cluster
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The realm has ended: its tasks are to go."""
+
+    realm: Realm
+
+
+@dataclass(frozen=True, slots=True)
+class _Forget:
+    """Tasks that are in no store any more are to go."""
+
+    realm: Realm
+    tasks: list[Task]
+
+
+Item = Observation | Realm | _End | _Forget | None
+Dirty = TypeVar("Dirty")
+
+
+class Scheduler:
+    """Owns the tasks' way to their engines. Realms wake it, engines call `observe`."""
+
+    def __init__(self, engines: Mapping[str, EngineHost], spec_of: SpecOf) -> None:
+        self._engines = engines
+        self._spec_of = spec_of
+        self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._placed: dict[str, _Placed] = {}
+        self._ending: dict[Realm, threading.Event] = {}
+        self._look_again: dict[Realm, float] = {}
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; engines are left as they are."""
+        self._inbox.put(None)
+        self._thread.join()
+
+    def wake(self, realm: Realm) -> None:
+        """Something changed in the realm. Thread-safe."""
+        self._inbox.put(realm)
+
+    def observe(self, observation: Observation) -> None:
+        """An engine saw something. Thread-safe."""
+        self._inbox.put(observation)
+
+    def end(self, realm: Realm) -> threading.Event:
+        """Kill and forget every task of the realm, which changes no more. Thread-safe.
+
+        :returns: set when the engine has nothing of the realm any more.
+        """
+        realm.end()
+        gone = self._ending[realm] = threading.Event()
+        self._inbox.put(_End(realm))
+        return gone
+
+    def forget(self, realm: Realm, tasks: list[Task]) -> None:
+        """Kill tasks that were dropped from the realm. Thread-safe."""
+        self._inbox.put(_Forget(realm, tasks))
+
+    def _run(self) -> None:
+        while True:
+            try:
+                item = self._inbox.get(timeout=self._patience())
+            except queue.Empty:
+                self._wake_due()
+                continue
+            if item is None:
+                return
+            try:
+                self._handle(item)
+            except Exception:
+                _log.exception("the scheduler could not handle %r", item)
+
+    def _handle(self, item: Item) -> None:
+        if isinstance(item, Realm):
+            self._reconcile(item)
+        elif isinstance(item, _End):
+            self._look_again.pop(item.realm, None)
+            self._remove(item.realm, item.realm.tasks())
+            self._notice_end(item.realm)
+        elif isinstance(item, _Forget):
+            self._remove(item.realm, item.tasks)
+        elif item is not None:
+            self._take(item)
+
+    def _patience(self) -> float | None:
+        """Seconds until a realm's clock reaches the time at which it wants to be looked at."""
+        waits = [due - realm.clock.now() for realm, due in self._look_again.items()]
+        return max(0.0, min(waits)) if waits else None
+
+    def _wake_due(self) -> None:
+        for realm, due in list(self._look_again.items()):
+            if due > realm.clock.now():
+                continue
+            del self._look_again[realm]
+            with realm.reading():
+                for store in realm.stores():
+                    for cluster in store.clusters.values():
+                        for service in cluster.services.values():
+                            realm.touch_service(cluster, service)
+            self._reconcile(realm)
+
+    def _remove(self, realm: Realm, tasks: list[Task]) -> None:
+        for task in tasks:
+            if task.id in self._placed:
+                self._carry_out(realm, task, agent.Remove())
+            else:
+                self._discard(realm, task)
+
+    def _discard(self, realm: Realm, task: Task) -> None:
+        self._command(realm, task, lambda engine: engine.discard(task.id))
+
+    def _notice_end(self, realm: Realm) -> None:
+        if all(placed.realm is not realm for placed in self._placed.values()):
+            gone = self._ending.pop(realm, None)
+            if gone is not None:
+                gone.set()
+
+    def _take(self, observation: Observation) -> None:
+        placed = self._placed.get(observation.task_id)
+        if placed is None:
+            return
+        realm, cluster, task = placed.realm, placed.cluster, placed.task
+        is_last = isinstance(observation, Removed) or (
+            # The engine itself is gone: there is nobody left to remove the task.
+            isinstance(observation, TaskLost) and (task.is_stopped or realm.ended)
+        )
+        if is_last:
+            del self._placed[task.id]
+        if is_last and task.id not in cluster.tasks:
+            self._discard(realm, task)
+        if realm.ended:
+            if is_last:
+                self._discard(realm, task)
+                self._notice_end(realm)
+            return
+        with realm.changing():
+            before, now = task.last_status, realm.clock.now()
+            agent.observed(task, observation, now)
+            self._publish(realm, cluster, task, before, now)
+        self._reconcile(realm)
+
+    def _reconcile(self, realm: Realm) -> None:
+        """Until nothing is left to look at: tasks first, then the services that they touched."""
+        while (realm.dirty_tasks or realm.dirty_services) and not realm.ended:
+            commands: list[tuple[Task, agent.Command]] = []
+            with realm.changing():
+                for cluster, task in _taken(realm.dirty_tasks):
+                    commands += [(task, c) for c in self._advance(realm, cluster, task)]
+                for cluster, service in _taken(realm.dirty_services):
+                    self._reconcile_service(realm, cluster, service)
+            for task, command in commands:
+                self._carry_out(realm, task, command)
+
+    def _advance(self, realm: Realm, cluster: Cluster, task: Task) -> list[agent.Command]:
+        before, now = task.last_status, realm.clock.now()
+        commands = agent.next_commands(task, now)
+        if task.last_status != before:
+            self._publish(realm, cluster, task, before, now)
+        if agent.Provision() in commands:
+            self._placed[task.id] = _Placed(realm, cluster, task)
+        return commands
+
+    def _publish(
+        self, realm: Realm, cluster: Cluster, task: Task, before: Status, now: float
+    ) -> None:
+        service = cluster.services.get(task.service_name or "")
+        if service is not None and before != task.last_status:
+            services.notice(service, task, before, now)
+        realm.touch_task(cluster, task)
+
+    def _reconcile_service(self, realm: Realm, cluster: Cluster, service: Service) -> None:
+        outcome = services.reconcile(cluster, service, realm.clock.now())
+        for task in outcome.touched:
+            realm.touch_task(cluster, task)
+        realm.publish_service(service)
+        if outcome.look_again_at is not None:
+            earlier = self._look_again.get(realm, outcome.look_again_at)
+            self._look_again[realm] = min(earlier, outcome.look_again_at)
+
+    def _carry_out(self, realm: Realm, task: Task, command: agent.Command) -> None:
+        match command:
+            case agent.Provision():
+                spec = self._spec_of(realm, task)
+                self._command(realm, task, lambda engine: engine.provision(spec))
+            case agent.StartContainer(name):
+                self._command(realm, task, lambda engine: engine.start_container(task.id, name))
+            case agent.StopContainers(names):
+                self._command(realm, task, lambda engine: engine.stop_containers(task.id, names))
+            case agent.Remove():
+                self._command(realm, task, lambda engine: engine.remove(task.id))
+
+    def _command(self, realm: Realm, task: Task, command: Callable[[Engine], None]) -> None:
+        self._engines[realm.engine].command(task.id, command)
+
+
+def _taken(dirty: dict[str, Dirty]) -> list[Dirty]:
+    items = list(dirty.values())
+    dirty.clear()
+    return items

@@ -1,0 +1,191 @@
+"""Keeping a service's desired count: one look at one service (ecs-facts 7.6, 7.7, 8.1).
+
+Changes the records it is given and returns the tasks it made; the loop publishes them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.launch import FARGATE_PLATFORM
+from kecs_server.domain.launch import Launch
+from kecs_server.domain.launch import new_task
+from kecs_server.domain.rollout import Limits
+from kecs_server.domain.rollout import Member
+from kecs_server.domain.rollout import plan
+from kecs_server.domain.service import DRAINING
+from kecs_server.domain.service import INACTIVE
+from kecs_server.domain.service import Deployment
+from kecs_server.domain.service import Service
+from kecs_server.domain.strategy import providers_for
+from kecs_server.domain.tags import Tags
+from kecs_server.domain.tags import merged_tags
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+from kecs_server.domain.task import want_stopped
+
+FIRST_RETRY = 0.25
+LAST_RETRY = 30.0
+"""Seconds between tries when tasks fail to start, doubling; on AWS up to 15 minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Tasks that were started or told to stop, and when to look again (realm's clock)."""
+
+    touched: Sequence[Task]
+    look_again_at: float | None = None
+
+
+def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
+    """Bring the service's tasks one step nearer to what is wanted."""
+    tasks = [task for task in cluster.service_tasks(service.name) if not task.is_stopped]
+    if service.status == INACTIVE:
+        return Outcome(())
+    if service.status == DRAINING:
+        return _drain(service, tasks, now)
+    for deployment in service.deployments:
+        is_primary = deployment is service.primary
+        deployment.desired_count = service.desired_count if is_primary else 0
+    configuration = service.deployment_configuration
+    limits = Limits(
+        desired=service.desired_count,
+        minimum_percent=configuration["minimumHealthyPercent"],
+        maximum_percent=configuration["maximumPercent"],
+    )
+    decided = plan(limits, [_member(service, task) for task in tasks])
+    to_stop = set(decided.stop)
+    stopped = [task for task in tasks if task.id in to_stop]
+    _stop(service, stopped, now)
+    primary = service.primary
+    if decided.start and primary.retry_at is not None and primary.retry_at > now:
+        return Outcome(stopped, look_again_at=primary.retry_at)
+    started = _start(cluster, service, decided.start, tasks, now)
+    if not started and not stopped:
+        _settle(service, tasks, now)
+    return Outcome([*stopped, *started])
+
+
+def notice(service: Service, task: Task, before: Status, now: float) -> None:
+    """A task of the service moved on: count starts that failed, forget them when one runs."""
+    deployment = next((d for d in service.deployments if d.id == task.started_by), None)
+    if deployment is None:
+        return
+    if task.is_stopped and task.started_at is None and task.stop_code == "TaskFailedToStart":
+        deployment.failed_tasks += 1
+        delay = FIRST_RETRY * 2 ** (deployment.failed_tasks - 1)
+        deployment.retry_at = now + min(delay, LAST_RETRY)
+    elif before < Status.RUNNING <= task.last_status and task.started_at is not None:
+        deployment.failed_tasks = 0
+        deployment.retry_at = None
+
+
+def _member(service: Service, task: Task) -> Member:
+    return Member(
+        id=task.id,
+        is_current=task.started_by == service.primary.id,
+        is_healthy=task.last_status == Status.RUNNING and task.desired_status == "RUNNING",
+        is_stopping=task.desired_status == "STOPPED",
+    )
+
+
+def _start(
+    cluster: Cluster, service: Service, count: int, tasks: Sequence[Task], now: float
+) -> list[Task]:
+    deployment = service.primary
+    providers: list[str | None] = [None] * count
+    if deployment.capacity_provider_strategy:
+        running = Counter(
+            task.capacity_provider
+            for task in tasks
+            if task.started_by == deployment.id and task.capacity_provider
+        )
+        providers = list(providers_for(deployment.capacity_provider_strategy, running, count))
+    started = [new_task(_launch(cluster, service, provider, now)) for provider in providers]
+    if started:
+        service.is_steady = False
+        service.add_event(f"has started {count} tasks: {_names(started)}.", now)
+    return started
+
+
+def _launch(cluster: Cluster, service: Service, provider: str | None, now: float) -> Launch:
+    deployment = service.primary
+    arn = parse_arn(service.arn)
+    assert arn is not None
+    network = (deployment.network_configuration or {}).get("awsvpcConfiguration", {})
+    version = deployment.platform_version
+    return Launch(
+        account=arn.account,
+        region=arn.region,
+        cluster=cluster,
+        definition=deployment.task_definition,
+        launch_type=deployment.launch_type or "FARGATE",
+        group=f"service:{service.name}",
+        now=now,
+        capacity_provider=provider,
+        platform_version=FARGATE_PLATFORM if version == "LATEST" else version,
+        subnets=network.get("subnets", ()),
+        started_by=deployment.id,
+        service_name=service.name,
+        enable_execute_command=service.enable_execute_command,
+        tags=_tags(cluster, service, deployment),
+    )
+
+
+def _tags(cluster: Cluster, service: Service, deployment: Deployment) -> Tags:
+    sources = {"SERVICE": service.tags, "TASK_DEFINITION": deployment.task_definition.tags}
+    tags = merged_tags(sources.get(service.propagate_tags, []), [])
+    if service.enable_managed_tags:
+        own = {"aws:ecs:clusterName": cluster.name, "aws:ecs:serviceName": service.name}
+        tags = merged_tags(tags, [{"key": key, "value": value} for key, value in own.items()])
+    return tags
+
+
+def _stop(service: Service, tasks: Sequence[Task], now: float) -> None:
+    if not tasks:
+        return
+    running = [task for task in tasks if task.last_status == Status.RUNNING]
+    for task in tasks:
+        reason = f"Scaling activity initiated by (deployment {service.primary.id})"
+        want_stopped(task, "ServiceSchedulerInitiated", reason, now)
+    if running:
+        text = f"has stopped {len(running)} running tasks: {_names(running)}."
+        service.add_event(text, now)
+    if len(running) < len(tasks):
+        service.add_event(f"stopped {len(tasks) - len(running)} pending tasks.", now)
+
+
+def _names(tasks: Sequence[Task]) -> str:
+    return " ".join(f"(task {task.id})" for task in tasks)
+
+
+def _settle(service: Service, tasks: Sequence[Task], now: float) -> None:
+    """Complete the deployment and report the steady state once nothing is left to do."""
+    primary = service.primary
+    is_settled = len(tasks) == service.desired_count and all(
+        task.started_by == primary.id and task.last_status == Status.RUNNING for task in tasks
+    )
+    if not is_settled or service.is_steady:
+        return
+    if primary.rollout_state == "IN_PROGRESS":
+        primary.rollout_state = "COMPLETED"
+        primary.rollout_reason = f"ECS deployment {primary.id} completed."
+        primary.updated_at = now
+        service.deployments = [primary]
+        service.add_event(f"(deployment {primary.id}) deployment completed.", now)
+    service.is_steady = True
+    service.add_event("has reached a steady state.", now)
+
+
+def _drain(service: Service, tasks: Sequence[Task], now: float) -> Outcome:
+    stopping = [task for task in tasks if task.desired_status == "RUNNING"]
+    _stop(service, stopping, now)
+    if not tasks:
+        service.status = INACTIVE
+        service.deleted_at = now
+        service.news.append((now, f"(service {service.name}) INACTIVE"))
+    return Outcome(stopping)

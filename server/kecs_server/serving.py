@@ -1,0 +1,79 @@
+"""Serving the application on a socket that is bound already, from start to ordered end."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import socket
+import threading
+from types import FrameType
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer
+from werkzeug.serving import WSGIRequestHandler
+from werkzeug.serving import make_server
+
+from kecs_server.app import create_app
+from kecs_server.environment import Environment
+from kecs_server.lifetime import Lifetime
+from kecs_server.settings import ServerSettings
+
+_log = logging.getLogger(__name__)
+
+
+class RequestHandler(WSGIRequestHandler):
+    """HTTP/1.1 with keep-alive, an answer in one packet, nothing printed."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def send_header(self, keyword: str, value: str) -> None:
+        # Werkzeug closes every connection, for it cannot know that the body has been read; the
+        # application always reads it.
+        if (keyword, value) != ("Connection", "close"):
+            super().send_header(keyword, value)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        super().send_error(code, message, explain)
+        self.close_connection = True
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        _log.debug(message, *args)
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serve until the environment's life is over; afterwards nothing of it is left."""
+    lifetime = Lifetime(settings.owner_pid, settings.lease)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        lifetime.stop(f"signal {signal.Signals(number).name}")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    with socket.socket(fileno=settings.listen_fd) as listener:
+        host, port = listener.getsockname()[:2]
+        environment = Environment(settings, f"http://{host}:{port}")
+        server = make_server(
+            host,
+            port,
+            create_app(environment, lifetime),
+            threaded=True,
+            request_handler=RequestHandler,
+            fd=listener.fileno(),
+        )
+    environment.start()
+    acceptor = threading.Thread(target=server.serve_forever, name="acceptor", daemon=True)
+    acceptor.start()
+    _log.info("%s serves on %s:%d", settings.name, host, port)
+    _log.info("%s ends: %s", settings.name, lifetime.wait())
+    _end(server, environment, settings)
+
+
+def _end(server: BaseWSGIServer, environment: Environment, settings: ServerSettings) -> None:
+    server.shutdown()
+    server.server_close()
+    environment.close()
+    _log.info("%s has ended", settings.name)
+    shutil.rmtree(settings.directory, ignore_errors=True)

@@ -1,0 +1,117 @@
+"""Realms: what an access key stands for. Each has one lock, which publishes every change."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.images import Images
+from kecs_server.domain.service import Service
+from kecs_server.domain.task import Task
+from kecs_server.state.clock import Clock
+from kecs_server.state.store import Store
+from kecs_server.state.timeline import Timeline
+
+
+class Realm:
+    """A world of its own: stores by (account, region), images, clock, timeline, engine's name.
+
+    `version` grows with every change. The scheduler is told through `wake`.
+    """
+
+    def __init__(
+        self, *, id: str, name: str, engine: str, images: Images, wake: Callable[[Realm], None]
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.engine = engine
+        self.images: Images = images
+        self.clock = Clock()
+        self.timeline = Timeline()
+        self.version = 0
+        self.ended = False
+        self.dirty_tasks: dict[str, tuple[Cluster, Task]] = {}
+        self.dirty_services: dict[str, tuple[Cluster, Service]] = {}
+        self._stores: dict[tuple[str, str], Store] = {}
+        self._changed = threading.Condition(threading.RLock())
+        self._wake = wake
+
+    def store(self, account: str, region: str) -> Store:
+        key = (account, region)
+        if key not in self._stores:
+            self._stores[key] = Store(account=account, region=region)
+        return self._stores[key]
+
+    def stores(self) -> list[Store]:
+        return list(self._stores.values())
+
+    def drop(self, store: Store) -> None:
+        """Forget everything in the store."""
+        del self._stores[store.account, store.region]
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        with self._changed:
+            yield
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the lock; afterwards the change has a version, and waiters and scheduler know."""
+        with self._changed:
+            try:
+                yield
+            finally:
+                self.version += 1
+                self._changed.notify_all()
+        self._wake(self)
+
+    def end(self) -> None:
+        """Nothing changes any more; whoever waits is woken."""
+        with self._changed:
+            self.ended = True
+            self.version += 1
+            self._changed.notify_all()
+
+    def touch_task(self, cluster: Cluster, task: Task) -> None:
+        """The task changed: publish what happened, and have it and its service looked at."""
+        for at, text in task.news:
+            self.timeline.add(at, "task", task.arn, text)
+        task.news.clear()
+        self.dirty_tasks[task.id] = (cluster, task)
+        service = cluster.services.get(task.service_name or "")
+        if service is not None:
+            self.touch_service(cluster, service)
+
+    def touch_service(self, cluster: Cluster, service: Service) -> None:
+        """The service or one of its tasks changed: have it looked at."""
+        self.publish_service(service)
+        self.dirty_services[service.arn] = (cluster, service)
+
+    def publish_service(self, service: Service) -> None:
+        for at, text in service.news:
+            self.timeline.add(at, "service", service.arn, text)
+        service.news.clear()
+
+    def tasks(self) -> list[Task]:
+        return [
+            task
+            for store in self.stores()
+            for cluster in store.clusters.values()
+            for task in cluster.tasks.values()
+        ]
+
+    def wait(self, since: int, deadline: float) -> int:
+        """Wait until the version is above `since` or `time.monotonic()` above `deadline`.
+
+        :returns: the version.
+        """
+        with self._changed:
+            while self.version <= since:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or not self._changed.wait(remaining):
+                    break
+            return self.version

@@ -1,0 +1,40 @@
+"""What one account has in one region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from kecs_server.domain.arns import ecs_arn
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.task_definition import TaskDefinition
+
+Structure = dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class TokenUse:
+    """A client token that RunTask has seen: its request, and the tasks that came of it."""
+
+    request: Structure
+    cluster: str
+    task_ids: list[str]
+    failures: list[Structure]
+    used_at: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Store:
+    """Collections of one (account, region). Revisions stay in `families` for ever, so that their
+    numbers are never used again.
+    """
+
+    account: str
+    region: str
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    families: dict[str, dict[int, TaskDefinition]] = field(default_factory=dict)
+    run_tokens: dict[str, TokenUse] = field(default_factory=dict)
+
+    def arn(self, resource: str) -> str:
+        return ecs_arn(self.region, self.account, resource)
