@@ -105,7 +105,8 @@ def timeline_text(entries: Iterable[Mapping[str, Any]], about: str = "") -> str:
 
 def _timeline_row(entry: Mapping[str, Any], start: float) -> Row:
     offset = f"+{round((entry['at'] - start) * 1000)} ms".rjust(10)
-    return offset, str(entry["kind"]), last_part(str(entry["subject"]), 8), str(entry["text"])
+    subject, text = str(entry["subject"]), str(entry["text"])
+    return offset, str(entry["kind"]), last_part(subject, 8), text.removeprefix(subject).lstrip()
 
 
 def task_story(task: Mapping[str, Any], report: Report, log_lines: int) -> str:

@@ -100,15 +100,18 @@ def begin(item: pytest.Item) -> tuple[Environment, Wishes]:
 
     A fixture that is asked for by `request.getfixturevalue` gets here without `begin_if_used`.
 
-    :raises EnvironmentStartError: there is no environment to be had.
+    Fails the test when there is no environment to be had.
     """
-    __tracebackhide__ = True
     environment, state = environment_of(item.config), item.stash[_STATE]
     if state.mistake is not None:
         pytest.fail(state.mistake, pytrace=False)
     if not state.begun:
         environment.export(state.wishes.region)
-        environment.begin(item.nodeid, state.wishes, reporting.progress(item.config))
+        try:
+            environment.begin(item.nodeid, state.wishes, reporting.progress(item.config))
+        except KecsError as error:
+            # Without a traceback: it would show our code, and the text says it all.
+            pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
         state.begun = True
     return environment, state.wishes
 

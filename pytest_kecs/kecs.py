@@ -12,6 +12,7 @@ from pytest_kecs.diagnosis import service_story
 from pytest_kecs.diagnosis import task_story
 from pytest_kecs.errors import KecsError
 from pytest_kecs.running import Runner
+from pytest_kecs.story import realm_story
 from pytest_kecs.task import Task
 from pytest_kecs.waiting import WaitError
 from pytest_kecs.waiting import WaitTimeout
@@ -173,8 +174,8 @@ class Kecs:
         streams = ("stdout", "stderr") if stream is None else (stream,)
         if not {"stdout", "stderr"}.issuperset(streams):
             raise ValueError(f"stream is 'stdout' or 'stderr', not {stream!r}")
-        containers = self._admin.logs(_located(task, None)[0], container)
-        return "".join(_stream(found, name) for found in containers for name in streams)
+        logs = self._admin.logs(_located(task, None)[0], container)
+        return "".join(getattr(log, name) for log in logs for name in streams)
 
     def map_image(
         self,
@@ -262,7 +263,7 @@ class Kecs:
 
     def _report(self) -> Mapping[str, Any]:
         try:
-            return self._admin.report()
+            return realm_story(self._admin, self._log_lines)
         except KecsError:
             return {}  # What is wrong with the task is worth telling without it.
 
@@ -332,8 +333,3 @@ def _service_located(service: ServiceReference, cluster: str | None) -> tuple[st
     arn = service if isinstance(service, str) else str(service["serviceArn"])
     parts = arn.split("/")
     return parts[-1], cluster or (parts[1] if len(parts) == 3 else "default")
-
-
-def _stream(container: Any, name: str) -> str:
-    text = container[name] if isinstance(container, Mapping) else getattr(container, name)
-    return str(text)

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from collections.abc import MutableMapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 # How the controller of a distributed run tells its workers. Never set for other processes.
 HANDOVER = "PYTEST_KECS_HANDOVER"
+_ENDING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ class Ownership:
         self.problem: str | None = None
         self.notes: list[str] = []
         self.left_running: list[KeptRealm] | None = None
+        self._ending: threading.Thread | None = None
 
     def open(self) -> None:
         """Bind an environment, or join a kept one; nothing is started."""
@@ -196,8 +199,17 @@ class Ownership:
         self._kept.append(realm)
 
     def failure(self) -> str | None:
-        """Why the server is not there; None while nothing is known to be wrong."""
-        return self._launcher.failure() if self._launcher is not None else None
+        """Why the server, which does not answer any more, is not there; None: it cannot be told."""
+        launcher = self._launcher
+        if launcher is None:
+            return None
+        if launcher.started and self._ending is None:
+            self._ending = threading.Thread(target=launcher.wait, name="kecs-ending", daemon=True)
+            self._ending.start()
+        if self._ending is not None:
+            # Connections break a moment before the process has ended.
+            self._ending.join(_ENDING_SECONDS)
+        return launcher.failure()
 
     def close(self) -> None:
         """End the environment, or leave it under its lease; the second call does nothing."""

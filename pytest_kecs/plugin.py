@@ -59,7 +59,6 @@ def pytest_runtest_protocol(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    __tracebackhide__ = True
     isolation.begin_if_used(item)
 
 

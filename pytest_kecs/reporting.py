@@ -16,6 +16,7 @@ from pytest_kecs.errors import KecsError
 from pytest_kecs.machine import other_engines
 from pytest_kecs.ownership import KeptRealm
 from pytest_kecs.settings import Settings
+from pytest_kecs.story import realm_story
 
 if TYPE_CHECKING:
     from pytest_kecs.environment import Environment
@@ -66,7 +67,7 @@ def add_sections(
     get into JUnit's XML.
     """
     try:
-        report = environment.admin.report()
+        report = realm_story(environment.admin, environment.settings.log_lines)
     except KecsError as error:
         item.add_report_section(when, "stdout kecs server", environment.explain(error) + "\n")
         return
