@@ -142,15 +142,21 @@ def test_a_server_that_is_killed_is_told(inner: pytest.Pytester, processes: Proc
     assert processes.now() == []
 
 
+def use_server_command(inner: pytest.Pytester, program: str) -> None:
+    """Let the plugin `-p other_server` start `program` in the server's place."""
+    inner.makepyfile(
+        other_server=f"""
+        import pytest_kecs.launcher
+        pytest_kecs.launcher.Launcher.__init__.__kwdefaults__["command"] = [{program!r}]
+        """
+    )
+    inner.syspathinsert()
+
+
 def test_a_server_that_cannot_start_is_told_to_every_test(
     inner: pytest.Pytester, home: Path
 ) -> None:
-    inner.makeconftest(
-        """
-        import pytest_kecs.launcher
-        pytest_kecs.launcher.SERVER_COMMAND = ["/no/such/python"]
-        """
-    )
+    use_server_command(inner, "/no/such/python")
     inner.makepyfile(
         """
         import pytest
@@ -161,7 +167,7 @@ def test_a_server_that_cannot_start_is_told_to_every_test(
         def test_plain(): pass
         """
     )
-    result = run(inner)
+    result = run(inner, "-p", "other_server")
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(["*EnvironmentStartError: *could not be started*/no/such/python*"])
     assert list(home.iterdir()) == []
@@ -171,15 +177,10 @@ def test_a_server_that_ends_at_once_is_told(inner: pytest.Pytester, home: Path) 
     program = inner.path / "python"
     program.write_text("#!/bin/sh\necho this python is broken >&2\nexit 7\n")
     program.chmod(0o755)
-    inner.makeconftest(
-        f"""
-        import pytest_kecs.launcher
-        pytest_kecs.launcher.SERVER_COMMAND = [{str(program)!r}]
-        """
-    )
+    use_server_command(inner, str(program))
     inner.makepyfile("def test_ecs(ecs_client): pass")
     for arguments in ([], ["-n1"]):
-        result = run(inner, *arguments)
+        result = run(inner, "-p", "other_server", *arguments)
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines(["*EnvironmentStartError: *", "*this python is broken*"])
     assert list(home.iterdir()) == []
