@@ -13,6 +13,7 @@ from typing import Any
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 
 from kecs_server.app import create_app
 from kecs_server.environment import Environment
@@ -23,21 +24,31 @@ _log = logging.getLogger(__name__)
 
 
 class RequestHandler(WSGIRequestHandler):
-    """HTTP/1.1 with keep-alive, an answer in one packet, nothing printed."""
+    """HTTP/1.1 with keep-alive, an answer in one packet, nothing printed.
+
+    Werkzeug's own way to run an application closes every connection, for it cannot know that the
+    request's body has been read. This application always reads it.
+    """
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
 
-    def send_header(self, keyword: str, value: str) -> None:
-        # Werkzeug closes every connection, for it cannot know that the body has been read; the
-        # application always reads it.
-        if (keyword, value) != ("Connection", "close"):
-            super().send_header(keyword, value)
+    def run_wsgi(self) -> None:
+        self.environ = environ = self.make_environ()
+        body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        code, _, phrase = status.partition(" ")
+        self.send_response(int(code), phrase)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(b"".join(body))
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        super().send_error(code, message, explain)
-        self.close_connection = True
+    def handle_expect_100(self) -> bool:
+        proceed = super().handle_expect_100()
+        self.wfile.flush()
+        return proceed
 
     def log(self, type: str, message: str, *args: Any) -> None:
         _log.debug(message, *args)
