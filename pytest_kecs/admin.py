@@ -9,10 +9,12 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import fields
 from types import TracebackType
 from typing import Any
 from typing import Literal
 from typing import Self
+from typing import TypeVar
 from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
@@ -25,6 +27,8 @@ from pytest_kecs.errors import ServerGone
 # A server that is only just starting answers its first call after a second or so; ending a realm
 # waits for its tasks.
 ANSWER_SECONDS = 60.0
+
+Answer = TypeVar("Answer", "EngineState", "Health", "Waited", "ContainerLog")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +116,9 @@ class AdminClient:
 
     def health(self) -> Health:
         answer = self._call("GET", "/health")
-        engines = {name: EngineState(**state) for name, state in answer.pop("engines").items()}
-        return Health(engines=engines, **answer)
+        engines = answer.get("engines", {}).items()
+        answer["engines"] = {name: _read(EngineState, state) for name, state in engines}
+        return _read(Health, answer)
 
     def prepare(
         self, engine: str | None = None, *, wait: float = 0.0, phase: str | None = None
@@ -124,7 +129,7 @@ class AdminClient:
         seconds.
         """
         body = {"engine": engine, "wait": wait, "phase": phase}
-        return EngineState(**self._call("POST", "/prepare", body, held=wait))
+        return _read(EngineState, self._call("POST", "/prepare", body, held=wait))
 
     def begin_realm(
         self,
@@ -166,13 +171,13 @@ class AdminClient:
             self._longest_wait = max(self._longest_wait, timeout)
         # What a deadline of the server's clock means here is not known, but it came from a timeout.
         held = self._longest_wait if timeout is None else timeout
-        return Waited(**self._call("POST", "/wait", body, held=held))
+        return _read(Waited, self._call("POST", "/wait", body, held=held))
 
     def logs(self, task: str, container: str | None = None) -> list[ContainerLog]:
         """What the containers of `task` (ARN or id) printed so far."""
         query = {"task": task} if container is None else {"task": task, "container": container}
         answer = self._call("GET", "/logs?" + urlencode(query))
-        return [ContainerLog(**log) for log in answer["containers"]]
+        return [_read(ContainerLog, log) for log in answer["containers"]]
 
     def timeline(self) -> list[dict[str, Any]]:
         """What happened in the realm, oldest first: `at`, `kind`, `subject`, `text` and more."""
@@ -262,6 +267,16 @@ def _address(endpoint: str) -> tuple[str, int]:
     raise InvalidSetting(
         f"{endpoint!r} is not the address of a kecs server: it must be http://HOST:PORT"
     )
+
+
+def _read(kind: type[Answer], answer: Mapping[str, Any]) -> Answer:
+    """An answer as the dataclass `kind`; members that a newer server may have are skipped."""
+    known = {member.name for member in fields(kind)}
+    try:
+        return kind(**{name: value for name, value in answer.items() if name in known})
+    except TypeError as error:
+        text = f"the answer of the kecs server is not what this version expects: {error}"
+        raise AdminError(200, text) from error
 
 
 def _credentials(answer: Mapping[str, str]) -> Credentials:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -32,7 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     given = _parser().parse_args(arguments)
     try:
-        return int(given.run(given))
+        status = int(given.run(given))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Who read our output (`| head`) has gone; Python's own flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except InvalidSetting as error:
         return _complain(str(error), status=2)
     except KecsError as error:
@@ -117,7 +125,10 @@ def _add_environment_options(parser: argparse.ArgumentParser) -> None:
         " a kind cluster made for this), kubernetes (Pods on a cluster of yours)",
     )
     parser.add_argument(
-        "--region", default=DEFAULT_REGION, help=f"AWS region (default: {DEFAULT_REGION})"
+        "--region",
+        type=_region,
+        default=DEFAULT_REGION,
+        help=f"AWS region (default: {DEFAULT_REGION})",
     )
     parser.add_argument(
         "--image",
@@ -196,6 +207,12 @@ def _engine(text: str) -> str:
     raise argparse.ArgumentTypeError(
         f"there is no engine {text!r}; {hint}The engines are {', '.join(ENGINES)}"
     )
+
+
+def _region(text: str) -> str:
+    if re.fullmatch(r"[a-z]{2,3}(-[a-z]+)+-\d+", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is not a region, as us-east-1 is one")
 
 
 def _port(text: str) -> int:

@@ -72,7 +72,7 @@ def serve(given: argparse.Namespace) -> int:
         _refuse_foreign(env_file)
     with _signals(_ENDING) as events, Launcher(options, version=_version()) as launcher:
         _start(launcher, events)
-        if _until_ready(launcher, events) is not None:
+        if _until_ready(launcher, options, events) is not None:
             return 0
         with _env_file(env_file, launcher, options.region):
             _announce(launcher, options)
@@ -102,7 +102,7 @@ def run(given: argparse.Namespace) -> int:
         _start(launcher, events)
         # A call to a server that is still starting waits; a cluster takes too long for that.
         if options.engine != "process":
-            interruption = _until_ready(launcher, events)
+            interruption = _until_ready(launcher, options, events)
             if interruption is not None:
                 return 128 + interruption
         return _run_command(command, _variables(launcher, options.region), launcher, events)
@@ -183,8 +183,10 @@ def _start(launcher: Launcher, events: _Events) -> None:
     _watch("kecs-server-watch", lambda: events.put(_ServerEnded(launcher.wait())))
 
 
-def _until_ready(launcher: Launcher, events: _Events) -> int | None:
+def _until_ready(launcher: Launcher, options: LaunchOptions, events: _Events) -> int | None:
     """Follow the engine's start; returns None when it is ready, or the signal that came first."""
+    # Processes are ready before anybody could read how far they are.
+    has_progress = options.engine != "process"
     _watch("kecs-progress", lambda: _follow_engine(launcher, events))
     phase = ""
     while True:
@@ -193,7 +195,7 @@ def _until_ready(launcher: Launcher, events: _Events) -> int | None:
                 return None
             case EngineState(state="failed", error=error):
                 raise EnvironmentStartError(error or "the engine failed without giving a reason")
-            case EngineState() as state if state.phase != phase:
+            case EngineState() as state if has_progress and state.phase != phase:
                 phase = state.phase
                 print(f"kecs: {phase} ...", file=sys.stderr, flush=True)
             case _Signalled(number=number):

@@ -135,12 +135,18 @@ class Launcher:
     def bind(self) -> None:
         """Listen on the loopback port and record the environment; nothing is started yet.
 
-        :raises EnvironmentStartError: the port cannot be had.
+        :raises EnvironmentStartError: the port cannot be had, or the folder not be written.
         """
         self._environ = _server_variables()
         self._socket = _listen(self._options.port)
         try:
             self._create_record(self._socket.getsockname()[1])
+        except OSError as error:
+            self._close_socket()
+            raise EnvironmentStartError(
+                f"{registry.home()} cannot be written to: {error.strerror}; make room there, or"
+                " set KECS_HOME to another folder"
+            ) from error
         except BaseException:
             self._close_socket()
             raise

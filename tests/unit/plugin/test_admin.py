@@ -86,6 +86,14 @@ def test_health_is_typed() -> None:
     assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")) == b"KECSAAAA:secret"
 
 
+def test_an_answer_of_another_version_is_said() -> None:
+    state = {"state": "ready", "phase": "", "seconds": 1, "error": None, "colour": "green"}
+    with serving((200, state), (200, {"phase": ""})) as (_, client):
+        assert client.prepare().state == "ready"
+        with pytest.raises(AdminError, match=r"not what this version expects.*'state'"):
+            client.prepare()
+
+
 KEY = {"access_key": "A", "secret_key": "S"}
 CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
     (

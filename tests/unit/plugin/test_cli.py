@@ -52,6 +52,7 @@ def this_process(role: str) -> dict[str, Any]:
         (["serve", "--engine", "K8S"], "The engines are process, kind, kubernetes"),
         (["serve", "--port", "70000"], "'70000' is not a port"),
         (["serve", "--port", "x"], "'x' is not a port"),
+        (["run", "--region", "us east", "true"], "'us east' is not a region"),
         (["serve", "--image", "worker"], "is not PATTERN=ARGV"),
         (["serve", "--image", "worker="], "is not PATTERN=ARGV"),
         (["serve", "--image", "w='x"], "No closing quotation"),
@@ -228,7 +229,21 @@ def test_reset_of_an_environment_that_is_gone(
     assert "is not there" in capfd.readouterr().err
 
 
-def test_help_needs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_has_gone_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest_kecs.cli", "list"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (run.returncode, run.stderr) == (1, "")
+
+
+def test_help_needs_little() -> None:
     code = "import sys, pytest_kecs.cli; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"pytest", "botocore", "boto3", "flask", "psutil", "kubernetes", "http.client"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -84,6 +85,15 @@ def test_a_port_in_use_is_named() -> None:
         port = other.getsockname()[1]
         with pytest.raises(EnvironmentStartError, match=f"port {port} .* in use .* another port"):
             make_launcher(port=port).bind()
+
+
+def test_a_home_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(record: registry.EnvironmentRecord) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(registry, "create", refuse)
+    with pytest.raises(EnvironmentStartError, match=r"No space left .* KECS_HOME"):
+        make_launcher().bind()
 
 
 def test_a_number_that_is_no_port_is_refused() -> None:
