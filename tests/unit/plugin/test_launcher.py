@@ -72,12 +72,13 @@ def test_binding_records_the_environment_and_starts_nothing() -> None:
 
 
 def test_what_was_never_started_leaves_nothing(home: Path) -> None:
+    threads = threading.enumerate()
     with bound() as launcher:
         launcher.activate_on_connect()
     assert list(home.iterdir()) == []
     with pytest.raises(urllib.error.URLError, match="refused"):
         ask(launcher)
-    assert "kecs-activation" not in {thread.name for thread in threading.enumerate()}
+    assert threading.enumerate() == threads
 
 
 def test_a_port_in_use_is_named() -> None:
@@ -267,15 +268,14 @@ def test_a_forked_process_does_not_hold_the_socket() -> None:
 
 
 def test_the_watching_thread_is_not_there_during_a_fork() -> None:
-    names: list[set[str]] = []
     with bound() as launcher:
+        without = threading.active_count()
         launcher.activate_on_connect()
+        assert threading.active_count() == without + 1
         launcher.before_fork()
-        names.append({thread.name for thread in threading.enumerate()})
+        assert threading.active_count() == without
         launcher.after_fork_in_parent()
-        names.append({thread.name for thread in threading.enumerate()})
-    assert "kecs-activation" not in names[0]
-    assert "kecs-activation" in names[1]
+        assert threading.active_count() == without + 1
 
 
 def test_fingerprints_tell_what_matters_apart() -> None:
