@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_kecs.admin import AdminClient
     from pytest_kecs.clients import Clients
     from pytest_kecs.ownership import Identity
+    from pytest_kecs.ownership import KeptRealm
 
 # How long one call of /_kecs/prepare may be held, and after how long a start is worth a line.
 _POLL_SECONDS = 10.0
@@ -36,6 +37,7 @@ class Environment:
     """What a process (the only one, or a worker) does with the environment that `identity` names.
 
     `problem` says why there is none, when `identity` is None; `failure` why its server is gone.
+    `keep_realm` tells the owner of a realm that goes on, where no test's report can.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Environment:
         process: str,
         problem: str | None,
         failure: Callable[[], str | None],
+        keep_realm: Callable[[KeptRealm], None],
     ) -> None:
         self.settings = settings
         self.process = process
         self._identity = identity
         self._problem = problem
         self._failure = failure
+        self.keep_realm = keep_realm
         self._exporter = Exporter(os.environ)
         self._exported: Mapping[str, str] = {}
         self._admin: AdminClient | None = None

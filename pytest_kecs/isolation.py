@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
+from typing import Literal
 
 import pytest
 
@@ -14,6 +15,7 @@ from pytest_kecs.environment import Environment
 from pytest_kecs.errors import KecsError
 from pytest_kecs.markers import Wishes
 from pytest_kecs.markers import read_markers
+from pytest_kecs.ownership import KeptRealm
 from pytest_kecs.settings import InvalidValue
 
 ENVIRONMENT = pytest.StashKey[Environment]()
@@ -76,7 +78,10 @@ def around_test(item: pytest.Item, *, is_last: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        _end(item)
+        # A realm is left here when the run was interrupted: there was no last report.
+        kept = _end(item, interrupted=True)
+        if kept is not None:
+            environment.keep_realm(kept)
         environment.unexport()
 
 
@@ -90,7 +95,8 @@ def _new_state(item: pytest.Item, *, is_last: bool) -> TestState:
 
 def begin_if_used(item: pytest.Item) -> None:
     """At the start of a setup: give a test that uses ECS its realm, also when it is run again."""
-    item.stash[_STATE].begun = False
+    state = item.stash[_STATE]
+    state.begun = state.failed = False
     if uses_ecs(item):
         begin(item)
 
@@ -134,18 +140,28 @@ def after_report(item: pytest.Item, report: pytest.TestReport) -> None:
     if report.when == "teardown":
         kept = _end(item)
         if kept is not None:
-            reporting.attach_kept(report, access_key=kept, failed=state.failed)
+            reporting.attach_kept(report, kept)
 
 
-def _end(item: pytest.Item) -> str | None:
-    """End the test's realm if it has one; the access key that opens it from now on, if kept."""
+def _end(item: pytest.Item, *, interrupted: bool = False) -> KeptRealm | None:
+    """End the test's realm if it has one; returns it if it goes on running."""
     state = item.stash[_STATE]
     if not state.begun:
         return None
     state.begun = False
     environment = environment_of(item.config)
-    keep = environment.settings.keep_cluster and (state.failed or state.is_last)
+    keep = environment.settings.keep_cluster and (interrupted or state.failed or state.is_last)
     try:
-        return environment.end(keep=keep)
+        access_key = environment.end(keep=keep)
     except KecsError:
         return None  # The server is gone, and everything with it; the test's report said so.
+    if access_key is None:
+        return None
+    why = _why(interrupted=interrupted, failed=state.failed)
+    return KeptRealm(test=item.nodeid, access_key=access_key, why=why)
+
+
+def _why(*, interrupted: bool, failed: bool) -> Literal["failed", "interrupted", "last"]:
+    if interrupted:
+        return "interrupted"
+    return "failed" if failed else "last"

@@ -49,6 +49,7 @@ def _received(settings: Settings) -> Environment | None:
         process=os.environ["PYTEST_XDIST_WORKER"],
         problem=None,
         failure=lambda: None,
+        keep_realm=lambda realm: None,
     )
 
 
@@ -67,6 +68,7 @@ def _owned(config: pytest.Config, settings: Settings) -> Environment:
         process="main",
         problem=ownership.problem,
         failure=ownership.failure,
+        keep_realm=ownership.keep_realm,
     )
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Literal
 
 from kecs_server.credentials import Credentials
 from kecs_server.credentials import derive_credentials
@@ -56,11 +57,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRealm:
-    """A realm that goes on running. `failed`: its test failed; else it is only the last one."""
+    """A realm that goes on running, and why. `last`: it is only the last one of its process."""
 
     test: str
     access_key: str
-    failed: bool
+    why: Literal["failed", "interrupted", "last"]
 
 
 def received_identity(environ: MutableMapping[str, str]) -> Identity | None:
@@ -231,8 +232,7 @@ class Ownership:
         from pytest_kecs import registry
         from pytest_kecs.admin import AdminClient
 
-        failed = any(realm.failed for realm in self._kept)
-        kept = [realm for realm in self._kept if realm.failed or not failed]
+        kept = [realm for realm in self._kept if realm.why != "last"] or self._kept
         dropped = [realm.access_key for realm in self._kept if realm not in kept]
         older = joined.kept_realms if joined is not None else ()
         again = {realm.test for realm in kept}

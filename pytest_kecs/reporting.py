@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 from typing import Literal
 
@@ -75,15 +76,15 @@ def add_sections(
         item.add_report_section(when, f"stdout {title}", text + "\n")
 
 
-def attach_kept(report: pytest.TestReport, *, access_key: str, failed: bool) -> None:
+def attach_kept(report: pytest.TestReport, realm: KeptRealm) -> None:
     """Let the owner know by the test's last report that its realm goes on."""
-    setattr(report, _KEPT, {"access_key": access_key, "failed": failed})
+    setattr(report, _KEPT, asdict(realm))
 
 
 def kept_of(report: pytest.TestReport) -> KeptRealm | None:
     """What `attach_kept` attached, in whichever process."""
     kept = getattr(report, _KEPT, None)
-    return None if kept is None else KeptRealm(test=report.nodeid, **kept)
+    return None if kept is None else KeptRealm(**kept)
 
 
 def summarize(
@@ -97,8 +98,8 @@ def summarize(
     terminal.section("kecs: environment kept", sep="-")
     terminal.write_line(f"{identity.name} (engine {identity.engine}) is kept until {until}.")
     for realm in kept:
-        state = "failed" if realm.failed else "the last test"
-        terminal.write_line(f"  {realm.test} ({state}): its tasks run on. To look in:")
+        why = "the last test" if realm.why == "last" else realm.why
+        terminal.write_line(f"  {realm.test} ({why}): its tasks run on. To look in:")
         test = shlex.quote(realm.test)
         terminal.write_line(f'    eval "$(kecs env {identity.name} --test {test})"')
         terminal.write_line("    aws ecs list-tasks")

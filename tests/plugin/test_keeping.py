@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from inner_runs import Processes
+from inner_runs import Start
 from inner_runs import assert_gone
 from inner_runs import run
 
@@ -157,3 +159,30 @@ def test_nothing_is_kept_where_nothing_was_started(
     result = run(inner, KEEP)
     result.stdout.no_fnmatch_line("*environment kept*")
     assert list(home.iterdir()) == []
+
+
+def test_what_is_interrupted_is_kept(
+    inner: pytest.Pytester, start: Start, processes: Processes
+) -> None:
+    inner.makepyfile(
+        test_it="""
+        from tasks import register
+
+        def test_waits(ecs_client, kecs):
+            register(ecs_client, "sleeper", "sleep", "600")
+            kecs.wait_running(task := kecs.run_task("sleeper"))
+            with open("ready", "w") as ready:
+                ready.write("now")
+            kecs.wait_stopped(task, timeout=60)
+
+        def test_never_run(): pass
+        """
+    )
+    pipe = inner.path / "ready"
+    os.mkfifo(pipe)
+    running = start(KEEP)
+    assert pipe.read_text() == "now"
+    running.popen.send_signal(signal.SIGINT)
+    assert "test_it.py::test_waits (interrupted): its tasks run on" in running.rest()
+    [record] = registry.read_all()
+    assert len(list_tasks(record, "test_it.py::test_waits")) == 1
