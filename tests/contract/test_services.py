@@ -1,0 +1,106 @@
+"""A service keeps its count, replaces what died, exchanges its tasks, and goes (ecs-facts 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from steps import on_term
+
+from pytest_kecs.kecs import Kecs
+from pytest_kecs.waiting import wait_until
+
+
+@pytest.fixture
+def service(kecs: Kecs, ecs_client: Any, register: Any) -> str:
+    """A service of two tasks that end quickly when told to."""
+    ecs_client.create_cluster()
+    ecs_client.create_service(
+        serviceName="web", taskDefinition=register(app=on_term("exit 0")), desiredCount=2
+    )
+    kecs.wait_stable("web")
+    return "web"
+
+
+def running(ecs_client: Any) -> set[str]:
+    return set(ecs_client.list_tasks(serviceName="web")["taskArns"])
+
+
+def messages(ecs_client: Any) -> list[str]:
+    [service] = ecs_client.describe_services(services=["web"])["services"]
+    return [event["message"] for event in service["events"]]
+
+
+def test_keeps_two_tasks(ecs_client: Any, service: str) -> None:
+    [described] = ecs_client.describe_services(services=[service])["services"]
+    assert (described["runningCount"], described["pendingCount"]) == (2, 0)
+    assert described["deployments"][0]["rolloutState"] == "COMPLETED"
+    tasks = ecs_client.describe_tasks(tasks=list(running(ecs_client)))["tasks"]
+    assert {task["group"] for task in tasks} == {"service:web"}
+    assert {task["startedBy"] for task in tasks} == {described["deployments"][0]["id"]}
+    assert messages(ecs_client)[0] == "(service web) has reached a steady state."
+
+
+def test_replaces_a_task_that_was_stopped(kecs: Kecs, ecs_client: Any, service: str) -> None:
+    before = running(ecs_client)
+    victim = min(before)
+    ecs_client.stop_task(task=victim)
+    kecs.assert_stopped(victim, stop_code="UserInitiated")
+    kecs.wait_stable(service)
+    after = running(ecs_client)
+    assert len(after) == 2
+    assert after & before == before - {victim}
+
+
+def test_scales_out_and_in(kecs: Kecs, ecs_client: Any, service: str) -> None:
+    for count in (4, 1):
+        ecs_client.update_service(service=service, desiredCount=count)
+        kecs.wait_stable(service)
+        assert len(running(ecs_client)) == count
+    stopped = ecs_client.list_tasks(serviceName=service, desiredStatus="STOPPED")["taskArns"]
+    reasons = {task["stoppedReason"] for task in ecs_client.describe_tasks(tasks=stopped)["tasks"]}
+    [reason] = reasons
+    assert reason.startswith("Scaling activity initiated by (deployment ecs-svc/")
+
+
+def test_new_definition_replaces_all_tasks(
+    kecs: Kecs, ecs_client: Any, service: str, register: Any
+) -> None:
+    before = running(ecs_client)
+    register(app=on_term("exit 1"))
+    answer = ecs_client.update_service(service=service, taskDefinition="app")["service"]
+    assert [d["status"] for d in answer["deployments"]] == ["PRIMARY", "ACTIVE"]
+    assert answer["taskDefinition"].endswith("/app:2")
+    stable = kecs.wait_stable(service)
+    assert [d["rolloutState"] for d in stable["deployments"]] == ["COMPLETED"]
+    assert not running(ecs_client) & before
+
+
+def test_deleted_service_drains(kecs: Kecs, ecs_client: Any, service: str) -> None:
+    answer = ecs_client.delete_service(service=service, force=True)["service"]
+    assert (answer["status"], answer["desiredCount"]) == ("DRAINING", 0)
+
+    def is_inactive() -> bool | None:
+        [described] = ecs_client.describe_services(services=[service])["services"]
+        return True if described["status"] == "INACTIVE" else None
+
+    assert wait_until(kecs._admin, is_inactive, 30.0)
+    assert ecs_client.list_tasks()["taskArns"] == []
+
+
+def test_tasks_that_cannot_start_are_not_started_without_end(
+    kecs: Kecs, ecs_client: Any, register: Any
+) -> None:
+    kecs.map_image("*", pull_error="no such image")
+    ecs_client.create_cluster()
+    ecs_client.create_service(
+        serviceName="web", taskDefinition=register(app="exit 0"), desiredCount=1
+    )
+
+    def has_failed_twice() -> int | None:
+        [described] = ecs_client.describe_services(services=["web"])["services"]
+        failed: int = described["deployments"][0]["failedTasks"]
+        return failed if failed >= 2 else None
+
+    assert wait_until(kecs._admin, has_failed_twice, 30.0) == 2
+    assert len(ecs_client.list_tasks(desiredStatus="STOPPED")["taskArns"]) == 2
