@@ -1,0 +1,34 @@
+# Everything is run with .venv, and writes below this folder only.
+.PHONY: demo test test-kind lint bench wheel env clean
+
+export TMPDIR := $(CURDIR)/.tmp
+export PYTHONDONTWRITEBYTECODE :=
+PYTEST := .venv/bin/python -m pytest
+WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+
+env:
+	@mkdir -p .tmp && .ci/env
+
+demo: env
+	@cd examples/quickstart && ../../$(PYTEST) -v
+
+test: env
+	@$(PYTEST) -n $(WORKERS) --maxprocesses 4
+
+# Needs Docker and kind. KECS_KIND_IMAGE names the node image, KECS_TEST_IMAGE one with a shell,
+# KECS_TEST_PYTHON_IMAGE one with Python 3.
+test-kind: env
+	@$(PYTEST) tests/kind
+	@KECS_TEST_ENGINES=kind $(PYTEST) tests/contract -n 2
+
+lint: env
+	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy
+
+bench: env
+	@.venv/bin/python -m benchmarks
+
+wheel: env
+	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+
+clean:
+	@rm -rf .venv .tmp dist build .pytest_cache .mypy_cache .ruff_cache
