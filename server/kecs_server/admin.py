@@ -6,6 +6,7 @@ JSON in and out; HTTP Basic with an access key and its secret, whose realm is me
 from __future__ import annotations
 
 import hmac
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from flask import request
 from kecs_server import report
 from kecs_server.domain.images import parse_images
 from kecs_server.environment import Environment
+from kecs_server.errors import EcsError
 from kecs_server.lifetime import Lifetime
 from kecs_server.settings import DEFAULT_ACCOUNT
 from kecs_server.settings import ENGINES
@@ -76,7 +78,7 @@ def _answering(
             if not isinstance(params, dict):
                 raise BadRequest("the body is not a JSON object")
             return jsonify(handler(key, dict(params)))
-        except (BadRequest, ValueError) as error:
+        except (BadRequest, ValueError, EcsError) as error:
             return jsonify(error=str(error)), 400
 
     return answer
@@ -118,7 +120,7 @@ class Admin:
             name=str(params.get("name") or "unnamed"),
             account=_checked_account(account),
             engine=_checked_engine(engine) if engine else None,
-            images=parse_images(params.get("images") or {}),
+            images=parse_images(_checked_object(params, "images")),
         )
         return {"realm": self._realms.begin(key, realm_request).id}
 
@@ -133,10 +135,9 @@ class Admin:
         return asdict(self._realms.new_key(key, _checked_account(params.get("account"))))
 
     def wait(self, key: str, params: Structure) -> Structure:
-        deadline = params.get("deadline")
-        if deadline is None:
-            deadline = time.monotonic() + _number(params, "timeout", MAX_WAIT)
-        since = params.get("since", -1)
+        latest = time.monotonic() + _number(params, "timeout", MAX_WAIT)
+        deadline = _number(params, "deadline", latest)
+        since = int(_number(params, "since", -1))
         realm = self._access(key).realm
         reached = realm.wait(since, min(deadline, time.monotonic() + MAX_WAIT))
         return {
@@ -183,6 +184,8 @@ class Admin:
 
     def renew_lease(self, key: str, params: Structure) -> Structure:
         owner = params.get("owner_pid")
+        if owner is not None and (type(owner) is not int or owner <= 0):
+            raise BadRequest(f"owner_pid is the id of a process, not {owner!r}")
         self._lifetime.renew(owner, None if owner else _number(params, "seconds", 0.0))
         return {}
 
@@ -206,10 +209,18 @@ def _checked_account(account: Any) -> str:
     return account
 
 
+def _checked_object(params: Structure, name: str) -> Structure:
+    value = params.get(name) or {}
+    if not isinstance(value, dict):
+        raise BadRequest(f"{name} is an object, not {value!r}")
+    return value
+
+
 def _number(params: Structure, name: str, default: float) -> float:
     value = params.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise BadRequest(f"{name} is a number of seconds, not {value!r}")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise BadRequest(f"{name} is a number, not {value!r}")
     return float(value)

@@ -15,6 +15,7 @@ from kecs_server.admin import admin_blueprint
 from kecs_server.environment import Environment
 from kecs_server.errors import AccessDeniedException
 from kecs_server.errors import EcsError
+from kecs_server.errors import SerializationException
 from kecs_server.lifetime import Lifetime
 from kecs_server.operations.table import all_operations
 from kecs_server.protocol import sts
@@ -30,7 +31,9 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
     dispatcher = Dispatcher(
         environment.realms,
         all_operations().operations(),
@@ -42,7 +45,10 @@ def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
     def receive() -> Response | None:
         g.request_id = str(uuid.uuid4())
         # Whatever the answer will be, the body must not stay on a kept-alive connection.
-        request.get_data()
+        try:
+            request.get_data()
+        except OSError as error:
+            return _json(error_answer(SerializationException(f"Broken request body: {error}")))
         host = request.host.rpartition(":")[0] or request.host
         if host not in LOOPBACK:
             # A web page whose name resolves to loopback must not reach what runs commands.

@@ -49,10 +49,16 @@ def parse_stand_in(value: Any) -> StandIn:
     unknown = sorted(set(value) - set(known))
     if unknown:
         raise ValueError(f"unknown member {unknown[0]!r} of a stand-in; known: {', '.join(known)}")
-    members = dict(value)
+    members = {name: member for name, member in value.items() if member is not None}
     for name in ("entrypoint", "command"):
         if name in members:
             members[name] = _words(members[name], name)
+    for name in ("working_directory", "image", "pull_error"):
+        if not isinstance(members.get(name, ""), str):
+            raise ValueError(f"{name} is a text, not {members[name]!r}")
+    variables = members.get("environment", {})
+    if not isinstance(variables, dict) or not all(isinstance(v, str) for v in variables.values()):
+        raise ValueError(f"environment is an object of texts, not {variables!r}")
     return StandIn(**members)
 
 

@@ -107,12 +107,12 @@ def _overrides(launch: Launch) -> Structure:
         if "name" in override
     }
     return {
+        "inferenceAcceleratorOverrides": [],
         **launch.overrides,
         "containerOverrides": [
             given.get(container["name"], {"name": container["name"]})
             for container in launch.definition.containers
         ],
-        "inferenceAcceleratorOverrides": [],
     }
 
 

@@ -82,11 +82,24 @@ class Service:
     def primary(self) -> Deployment:
         return self.deployments[0]
 
+    def want(self, count: int) -> None:
+        """Set the desired count; older deployments are to have no task."""
+        self.desired_count = count
+        for deployment in self.deployments:
+            deployment.desired_count = count if deployment is self.primary else 0
+
     def is_visible(self, now: float) -> bool:
         return self.deleted_at is None or now - self.deleted_at < SERVICE_RETENTION
 
     def add_event(self, message: str, now: float) -> None:
         """Newest first, at most 100 (ecs-facts 7.7). `message` follows `(service X) `."""
-        text = f"(service {self.name}) {message}"
+        text = self._event_text(message)
         self.events.appendleft(ServiceEvent(id=new_uuid(), created_at=now, message=text))
         self.news.append((now, text))
+
+    def has_event(self, message: str, since: float) -> bool:
+        text = self._event_text(message)
+        return any(event.message == text and event.created_at >= since for event in self.events)
+
+    def _event_text(self, message: str) -> str:
+        return f"(service {self.name}) {message}"

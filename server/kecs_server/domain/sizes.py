@@ -7,6 +7,9 @@ import re
 _VCPU = re.compile(r"(\d*\.?\d+)\s*vcpu\Z", re.IGNORECASE)
 _GIGABYTES = re.compile(r"(\d*\.?\d+)\s*gb\Z", re.IGNORECASE)
 
+_LONGEST = 20
+"""Characters that a size may have; no host has more than such a number says."""
+
 _FARGATE_MEMORY: dict[int, tuple[int, ...]] = {
     256: (512, 1024, 2048),
     512: tuple(range(1024, 4096 + 1, 1024)),
@@ -30,6 +33,8 @@ def parse_memory(text: str) -> int | None:
 
 def _units(text: str, notation: re.Pattern[str]) -> int | None:
     text = text.strip()
+    if len(text) > _LONGEST:
+        return None
     if text.isascii() and text.isdigit():
         return int(text) or None
     match = notation.match(text)

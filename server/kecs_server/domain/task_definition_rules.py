@@ -6,6 +6,7 @@ marks `[?]` are ours.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,8 @@ from kecs_server.errors import InvalidParameterException
 Structure = dict[str, Any]
 
 MAX_CONTAINERS = 10
+MAX_LENGTH = 65536
+"""Bytes of a whole registration."""
 
 _FARGATE_LOG_DRIVERS = ("awslogs", "splunk", "awsfirelens")
 _HEALTH_RANGES = {
@@ -36,6 +39,11 @@ def check_registration(definition: Structure) -> None:
 
     :raises ClientException, InvalidParameterException: the first broken rule.
     """
+    length = len(json.dumps(definition, separators=(",", ":"), ensure_ascii=False).encode())
+    if length > MAX_LENGTH:
+        raise ClientException(
+            f"Actual length: '{length}'. Max allowed length is '{MAX_LENGTH}' bytes."
+        )
     if not NAME.match(definition["family"]):
         raise ClientException("Family contains invalid characters.")
     _check_task_size(definition)
@@ -70,12 +78,12 @@ def _check_containers(definition: Structure) -> None:
             f"A task definition can have at most {MAX_CONTAINERS} containers; "
             f"this one has {len(containers)}."
         )
+    if not any(container.get("essential", True) for container in containers):
+        raise ClientException("Task definition doesn't have any essential container.")
     for container in containers:
         for member in ("name", "image"):
             if not container.get(member):
                 raise ClientException(f"Container.{member} should not be null or empty.")
-    if not any(container.get("essential", True) for container in containers):
-        raise ClientException("Task definition doesn't have any essential container.")
     if len({container["name"] for container in containers}) < len(containers):
         raise ClientException("Container names must be unique within a Task Definition.")
     for container in containers:
@@ -167,7 +175,13 @@ def _check_health_check(container: Structure) -> None:
 
 def _check_variables(container: Structure) -> None:
     names = {pair.get("name") for pair in container.get("environment", ())}
+    if not all(names):
+        raise ClientException(
+            f"A variable in the environment of container '{container['name']}' has no name."
+        )
     for secret in container.get("secrets", ()):
+        if secret["valueFrom"].startswith("arn:") and parse_arn(secret["valueFrom"]) is None:
+            raise ClientException("Invalid arn syntax.")
         if secret["name"] in names:
             raise ClientException(
                 "The secret name must be unique and not shared with any new or existing "

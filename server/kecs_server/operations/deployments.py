@@ -49,4 +49,5 @@ def begin(service: Service, target: Target, now: float) -> None:
     )
     deployment.rollout_reason = f"ECS deployment {deployment.id} in progress."
     service.deployments.insert(0, deployment)
+    service.want(service.desired_count)
     service.is_steady = False

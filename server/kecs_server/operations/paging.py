@@ -62,7 +62,7 @@ def _encode(key: Key) -> str:
 def _decode(token: str) -> Key:
     try:
         key = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError, binascii.Error):
         raise InvalidParameterException("Invalid token") from None
     if not isinstance(key, list):
         raise InvalidParameterException("Invalid token")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import NotImplementedException
 
@@ -47,7 +48,11 @@ def refuse_what_is_to_come(params: Structure) -> None:
         raise NotImplementedException(
             f"pytest-kecs has no deployment strategy {strategy} yet; ROLLING works."
         )
-    if params.get("schedulingStrategy") == "DAEMON":
+
+
+def refuse_daemon(strategy: str | None) -> None:
+    """:raises NotImplementedException: for the one strategy that this server cannot run yet."""
+    if strategy == "DAEMON":
         raise NotImplementedException("pytest-kecs has no DAEMON services yet; REPLICA works.")
 
 
@@ -57,6 +62,13 @@ def check_token(token: str | None) -> None:
 
 
 def checked_desired_count(params: Structure) -> int:
+    if params.get("schedulingStrategy") == "DAEMON":
+        if "desiredCount" in params:
+            raise InvalidParameterException(
+                "The daemon scheduling strategy does not support a desired count for services. "
+                "Remove the desired count value and try again"
+            )
+        return 0
     if "desiredCount" not in params:
         raise InvalidParameterException("DesiredCount is missing")
     if params["desiredCount"] < 0:
@@ -88,6 +100,25 @@ def checked_configuration(params: Structure, old: Structure | None = None) -> St
             "configuration."
         )
     return result
+
+
+def check_links(params: Structure, definition: TaskDefinition) -> None:
+    """:raises InvalidParameterException: a setting for a load balancer or a port that is not."""
+    if "healthCheckGracePeriodSeconds" in params and not params.get("loadBalancers"):
+        raise InvalidParameterException(
+            "Health check grace period is only valid for services configured to use load balancers"
+        )
+    ports = {
+        mapping.get("name")
+        for container in definition.containers
+        for mapping in container["portMappings"]
+    }
+    for service in params.get("serviceConnectConfiguration", {}).get("services", ()):
+        if service["portName"] not in ports:
+            raise InvalidParameterException(
+                f"portName({service['portName']}) does not refer to any named PortMapping in the "
+                "container definitions"
+            )
 
 
 def checked_strategy_name(name: str | None) -> str | None:

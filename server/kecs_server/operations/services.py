@@ -45,6 +45,7 @@ _ECHOED = (
 @registry.operation("CreateService")
 def create_service(call: Call, params: Structure) -> Structure:
     cluster = lookup.find_active_cluster(call, params.get("cluster"))
+    rules.check_token(params.get("clientToken"))
     existing = cluster.services.get(params["serviceName"])
     if existing is not None and _is_repeated(existing, params):
         return {"service": service_view(existing, cluster)}
@@ -59,7 +60,9 @@ def create_service(call: Call, params: Structure) -> Structure:
     capacity = placement.chosen_capacity(params, cluster)
     placement.check_network(params, definition, capacity)
     placement.check_compatible(definition, capacity)
+    rules.check_links(params, definition)
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
+    rules.refuse_daemon(strategy)
     if existing is not None and existing.status != INACTIVE:
         raise InvalidParameterException(
             "Creation of service was not idempotent."
@@ -122,6 +125,7 @@ def update_service(call: Call, params: Structure) -> Structure:
     # Nothing is changed before everything was checked.
     for attribute, value in changes.items():
         setattr(service, attribute, value)
+    service.want(service.desired_count)
     before = dict(service.settings)
     service.settings.update({name: params[name] for name in _ECHOED if name in params})
     if (
@@ -145,7 +149,7 @@ def delete_service(call: Call, params: Structure) -> Structure:
     if is_replica and service.desired_count > 0 and not params.get("force", False):
         raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
     service.status = DRAINING
-    service.desired_count = 0
+    service.want(0)
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
 
@@ -187,9 +191,8 @@ def list_services(call: Call, params: Structure) -> Structure:
 
 def _is_repeated(existing: Service, params: Structure) -> bool:
     """A create call with the token and the arguments of the one that made the service."""
-    token = params.get("clientToken")
-    rules.check_token(token)
-    return bool(token) and existing.status != INACTIVE and existing.request == params
+    has_token = bool(params.get("clientToken"))
+    return has_token and existing.status != INACTIVE and existing.request == params
 
 
 def _updated_target(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from kecs_server.domain.cluster import Cluster
@@ -142,14 +143,15 @@ def list_tasks(call: Call, params: Structure) -> Structure:
         "started_by": params.get("startedBy"),
         "launch_type": params.get("launchType"),
         "service_name": service.name if service else None,
-        "container_instance_arn": params.get("containerInstance"),
     }
     family = params.get("family")
+    instance = params.get("containerInstance", "").rpartition("/")[2]
     arns = [
         task.arn
         for task in cluster.tasks.values()
         if task.is_visible(call.now)
         and family in (None, task.task_definition.family)
+        and instance in ("", (task.container_instance_arn or "").rpartition("/")[2])
         and all(value in (None, getattr(task, name)) for name, value in wanted.items())
     ]
     shown, token = page(arns, params, key=lambda arn: (arn,))
@@ -164,15 +166,16 @@ def _known_token(call: Call, cluster: Cluster, params: Structure) -> Structure |
     use = call.store.run_tokens.get(token)
     if use is None or call.now - use.used_at > TOKEN_LIFE:
         return None
-    tasks = [task for id in use.task_ids if (task := lookup.find_task(call, cluster, id))]
+    used = call.store.clusters.get(use.cluster, cluster)
+    tasks = [task for id in use.task_ids if (task := lookup.find_task(call, used, id))]
+    if not tasks:
+        return None
     if use.request != params:
         raise ConflictException(
             "The RunTask request could not be processed due to conflicts. The provided "
             "clientToken is already in use with a different request.",
             resourceIds=[task.arn for task in tasks],
         )
-    if not tasks:
-        return None
     return {"tasks": [views.task_view(task) for task in tasks], "failures": use.failures}
 
 
@@ -184,7 +187,11 @@ def _check_overrides(overrides: Structure, definition: TaskDefinition) -> None:
                 f"Override for container named {override.get('name')} is not a container in the "
                 "TaskDefinition."
             )
-    if len(str(overrides)) > _MAX_OVERRIDES:
+        if not all(pair.get("name") for pair in override.get("environment", ())):
+            raise InvalidParameterException(
+                f"A variable in the override for container {override['name']} has no name."
+            )
+    if len(json.dumps(overrides, separators=(",", ":"))) > _MAX_OVERRIDES:
         raise InvalidParameterException(
             f"Container Overrides length must be at most {_MAX_OVERRIDES}"
         )

@@ -86,15 +86,28 @@ def _map(shape: MapShape, value: Any, member: str) -> Parameters:
         raise SerializationException(_LIST_FOUND)
     if not isinstance(value, dict):
         raise SerializationException(f"Expected map or null in {member}")
-    return {key: _check(shape.value, item, member) for key, item in value.items()}
+    return {
+        _unicode(key, member): _check(shape.value, item, member)
+        for key, item in value.items()
+        if item is not None
+    }
 
 
 def _string(shape: StringShape, value: Any, member: str) -> str:
-    text: str = _scalar(shape, value, str)
+    text = _unicode(_scalar(shape, value, str), member)
     if shape.enum and member not in _CHECKED_BY_HANDLERS and text not in shape.enum:
         allowed = ",".join(_ENUM_VALUES.get(member, shape.enum))
         subject = _ENUM_SUBJECTS.get(member, member)
         raise InvalidParameterException(f"{subject} should be one of [{allowed}]")
+    return text
+
+
+def _unicode(text: str, member: str) -> str:
+    """The text, unless JSON escapes made halves of characters in it: no answer could carry them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SerializationException(f"Invalid Unicode text in {member}") from None
     return text
 
 

@@ -25,6 +25,9 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 CLOCK_SKEW = 300.0
 """Seconds that a signature's date may be off, where dates are compared at all."""
 
+TERMINATOR = "aws4_request"
+
+_REGION = re.compile(r"[a-z0-9-]+")
 _PARTS = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your "
@@ -65,7 +68,13 @@ def verify(request: SignedRequest, secret_of: SecretOf, *, now: float | None) ->
         raise MissingAuthenticationTokenException
     parts = _parts(authorization, request.headers)
     access_key, scope = parts["Credential"].split("/", 1)
-    date, region, service, _ = scope.split("/", 3)
+    date, region, service, terminator = scope.split("/", 3)
+    if terminator != TERMINATOR:
+        raise InvalidSignatureException(
+            f"Credential should be scoped with a valid terminator: '{TERMINATOR}'."
+        )
+    if not _REGION.fullmatch(region):
+        raise InvalidSignatureException("Credential should be scoped to a valid region.")
     secret = secret_of(access_key)
     if secret is None:
         raise UnrecognizedClientException
@@ -75,7 +84,7 @@ def verify(request: SignedRequest, secret_of: SecretOf, *, now: float | None) ->
             "Credential should be scoped to the date of the request's X-Amz-Date."
         )
     expected = _signature(request, parts["SignedHeaders"], secret, scope)
-    if not hmac.compare_digest(expected, parts["Signature"]):
+    if not hmac.compare_digest(expected.encode(), parts["Signature"].encode()):
         raise InvalidSignatureException(_MISMATCH)
     if now is not None:
         _check_date(timestamp, now)
@@ -141,12 +150,17 @@ def _check_date(timestamp: str, now: float) -> None:
         raise IncompleteSignatureException(
             f"Date must be in ISO-8601 'basic format'. Got '{timestamp}'."
         ) from None
-    limit = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     if signed_at < now - CLOCK_SKEW:
         raise InvalidSignatureException(
-            f"Signature expired: {timestamp} is now earlier than {limit} (less 5 min.)"
+            f"Signature expired: {timestamp} is now earlier than {_basic(now - CLOCK_SKEW)} "
+            f"({_basic(now)} - 5 min.)"
         )
     if signed_at > now + CLOCK_SKEW:
         raise InvalidSignatureException(
-            f"Signature not yet current: {timestamp} is still later than {limit} (plus 5 min.)"
+            f"Signature not yet current: {timestamp} is still later than "
+            f"{_basic(now + CLOCK_SKEW)} ({_basic(now)} + 5 min.)"
         )
+
+
+def _basic(seconds: float) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))

@@ -76,7 +76,7 @@ def _start(task: Task, now: float) -> Iterator[Command]:
         if _may_start(task, container):
             container.released = True
             yield StartContainer(container.name)
-    if all(container.started for container in task.containers):
+    if _has_started(task):
         move(task, Status.RUNNING, now)
 
 
@@ -99,6 +99,14 @@ def _stop(task: Task, now: float) -> Iterator[Command]:
     if task.provision_asked and not task.removal_asked:
         task.removal_asked = True
         yield Remove()
+
+
+def _has_started(task: Task) -> bool:
+    """Whether every container has started, but for those that could not and are not essential."""
+    return any(container.started for container in task.containers) and all(
+        container.started or (container.is_stopped and not container.essential)
+        for container in task.containers
+    )
 
 
 def _may_start(task: Task, container: Container) -> bool:
@@ -168,7 +176,7 @@ def _on_container_started(task: Task, observation: base.ContainerStarted, now: f
     container.last_status = "RUNNING"
     container.runtime_id = observation.runtime_id
     task.news.append((now, f"container {container.name} RUNNING"))
-    if all(other.started for other in task.containers):
+    if _has_started(task):
         task.version += 1
 
 
@@ -182,11 +190,13 @@ def _on_container_stopped(task: Task, observation: base.ContainerStopped, now: f
     task.news.append((now, _stopped_text(container)))
     if container.essential and task.execution_stopped_at is None:
         task.execution_stopped_at = now
+    if not container.essential and not all(other.is_stopped for other in task.containers):
+        return
     if not container.started and task.desired_status == "RUNNING":
         _fail_to_start(task, container, now)
-    elif container.essential or all(other.is_stopped for other in task.containers):
+    else:
         # A container may end before the last one started: the task was running all the same.
-        if task.desired_status == "RUNNING" and all(other.started for other in task.containers):
+        if task.desired_status == "RUNNING" and _has_started(task):
             move(task, Status.RUNNING, now)
         reason = "Essential container in task exited"
         want_stopped(task, "EssentialContainerExited", reason, now)

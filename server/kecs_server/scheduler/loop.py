@@ -192,7 +192,7 @@ class Scheduler:
                 for cluster, service in _taken(realm.dirty_services):
                     self._reconcile_service(realm, cluster, service)
             for task, command in commands:
-                self._carry_out(realm, task, command)
+                self._try(realm, task, command)
 
     def _advance(self, realm: Realm, cluster: Cluster, task: Task) -> list[agent.Command]:
         before, now = task.last_status, realm.clock.now()
@@ -219,6 +219,14 @@ class Scheduler:
         if outcome.look_again_at is not None:
             earlier = self._look_again.get(realm, outcome.look_again_at)
             self._look_again[realm] = min(earlier, outcome.look_again_at)
+
+    def _try(self, realm: Realm, task: Task, command: agent.Command) -> None:
+        """Carry out a command; a task that cannot be served is lost, not left waiting for ever."""
+        try:
+            self._carry_out(realm, task, command)
+        except Exception as error:
+            _log.exception("%r for task %s failed", command, task.id)
+            self.observe(TaskLost(task_id=task.id, reason=f"Internal error: {error!r}"))
 
     def _carry_out(self, realm: Realm, task: Task, command: agent.Command) -> None:
         match command:

@@ -32,6 +32,14 @@ FIRST_RETRY = 0.25
 LAST_RETRY = 30.0
 """Seconds between tries when tasks fail to start, doubling; on AWS up to 15 minutes."""
 
+EVENT_SUPPRESSION = 6 * 3600.0
+"""Seconds in which a warning is not repeated (ecs-facts 7.7)."""
+
+_BLOCKED = (
+    "was unable to stop or start tasks during a deployment because of the service deployment "
+    "configuration. Update the minimumHealthyPercent or maximumPercent value and try again."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -48,9 +56,6 @@ def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
         return Outcome(())
     if service.status == DRAINING:
         return _drain(service, tasks, now)
-    for deployment in service.deployments:
-        is_primary = deployment is service.primary
-        deployment.desired_count = service.desired_count if is_primary else 0
     configuration = service.deployment_configuration
     limits = Limits(
         desired=service.desired_count,
@@ -67,6 +72,7 @@ def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
     started = _start(cluster, service, decided.start, tasks, now)
     if not started and not stopped:
         _settle(service, tasks, now)
+        _warn_if_blocked(service, tasks, now)
     return Outcome([*stopped, *started])
 
 
@@ -179,6 +185,16 @@ def _settle(service: Service, tasks: Sequence[Task], now: float) -> None:
         service.add_event(f"(deployment {primary.id}) deployment completed.", now)
     service.is_steady = True
     service.add_event("has reached a steady state.", now)
+
+
+def _warn_if_blocked(service: Service, tasks: Sequence[Task], now: float) -> None:
+    """Say that the percentages leave no way from the old tasks to the new (ecs-facts 7.6)."""
+    is_quiet = all(
+        task.desired_status == "RUNNING" and task.last_status == Status.RUNNING for task in tasks
+    )
+    is_old_left = any(task.started_by != service.primary.id for task in tasks)
+    if is_quiet and is_old_left and not service.has_event(_BLOCKED, now - EVENT_SUPPRESSION):
+        service.add_event(_BLOCKED, now)
 
 
 def _drain(service: Service, tasks: Sequence[Task], now: float) -> Outcome:

@@ -18,6 +18,7 @@ from kecs_server.credentials import Credentials
 from kecs_server.credentials import derive_credentials
 from kecs_server.credentials import secret_of
 from kecs_server.domain.images import Images
+from kecs_server.errors import UnrecognizedClientException
 from kecs_server.settings import DEFAULT_ACCOUNT
 from kecs_server.state.realm import Realm
 
@@ -68,12 +69,16 @@ class Realms:
     def secret_of(self, access_key: str) -> str | None:
         """The secret of a key that opens something, None of any other."""
         key = self._keys.get(access_key)
-        if key is not None and key.current is None:
+        is_retired = key is not None and key.current is None
+        if is_retired or not access_key.isascii():
             return None
         return secret_of(self._run_secret, access_key)
 
     def access(self, access_key: str) -> Access:
-        """What a key that has a secret opens now."""
+        """What a key that has a secret opens now.
+
+        :raises UnrecognizedClientException: its realm has ended meanwhile.
+        """
         with self._lock:
             return self._current(access_key)
 
@@ -114,7 +119,7 @@ class Realms:
     def _current(self, access_key: str) -> Access:
         current = self._key(access_key).current
         if current is None:
-            raise KeyError(access_key)
+            raise UnrecognizedClientException
         return current
 
     def _key(self, access_key: str) -> _Key:
