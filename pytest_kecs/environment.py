@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pytest_kecs.errors import EnvironmentStartError
 from pytest_kecs.errors import KecsError
@@ -21,16 +22,25 @@ from pytest_kecs.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_kecs.admin import AdminClient
+    from pytest_kecs.admin import EngineState
     from pytest_kecs.clients import Clients
     from pytest_kecs.ownership import Identity
     from pytest_kecs.ownership import KeptRealm
 
 # How long one call of /_kecs/prepare may be held, and after how long a start is worth a line.
-_POLL_SECONDS = 10.0
+_POLL_SECONDS = 1.0
 _SLOW_SECONDS = 1.0
 _LOG_TAIL_LINES = 20
 
-Show = Callable[[str], None]
+
+class Progress(Protocol):
+    """Shows how far a slow start is."""
+
+    def show(self, text: str, seconds: float) -> None:
+        """:param seconds: since the start began."""
+
+    def end(self) -> None:
+        """It is over, well or badly."""
 
 
 class Environment:
@@ -137,14 +147,14 @@ class Environment:
             except KecsError:
                 return
 
-    def begin(self, name: str, wishes: Wishes, show: Show) -> None:
+    def begin(self, name: str, wishes: Wishes, progress: Progress) -> None:
         """Let the process's access key stand for a fresh realm.
 
         :raises EnvironmentStartError: the environment or its engine does not start.
         """
         engine = self.engine(wishes)
         try:
-            self._await_ready(engine, show)
+            self._await_ready(engine, progress)
             self.admin.begin_realm(
                 name,
                 account=wishes.account,
@@ -154,9 +164,19 @@ class Environment:
         except ServerGone as error:
             raise EnvironmentStartError(self.explain(error)) from None
 
-    def _await_ready(self, engine: str, show: Show) -> None:
+    def _await_ready(self, engine: str, progress: Progress) -> None:
         if engine == "process" or engine in self._ready:
             return
+        try:
+            state = self._started(engine, progress)
+        finally:
+            progress.end()
+        if state.state == "failed":
+            raise EnvironmentStartError(state.error or f"the engine {engine} did not start")
+        self._ready.add(engine)
+
+    def _started(self, engine: str, progress: Progress) -> EngineState:
+        """The engine's state when it starts no longer."""
         began, state = _seconds(), self.admin.prepare(engine)
         while state.state in ("idle", "starting"):
             elapsed = _seconds() - began
@@ -166,12 +186,9 @@ class Environment:
                     f"{state.phase or state.state}); --kecs-startup-timeout allows more"
                 )
             if elapsed > _SLOW_SECONDS:
-                show(f"kecs: {engine}: {state.phase or 'starting'} ({elapsed:.0f} s)")
-            wait = _SLOW_SECONDS * 1.1 if elapsed <= _SLOW_SECONDS else _POLL_SECONDS
-            state = self.admin.prepare(engine, wait=wait, phase=state.phase)
-        if state.state == "failed":
-            raise EnvironmentStartError(state.error or f"the engine {engine} did not start")
-        self._ready.add(engine)
+                progress.show(f"{engine}: {state.phase or 'starting'}", elapsed)
+            state = self.admin.prepare(engine, wait=_POLL_SECONDS, phase=state.phase)
+        return state
 
     def end(self, *, keep: bool) -> str | None:
         """End the realm; returns the access key that opens it from now on, if it is kept."""

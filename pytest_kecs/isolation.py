@@ -113,13 +113,21 @@ def begin(item: pytest.Item) -> tuple[Environment, Wishes]:
         pytest.fail(state.mistake, pytrace=False)
     if not state.begun:
         environment.export(state.wishes.region)
-        try:
-            environment.begin(item.nodeid, state.wishes, reporting.progress(item.config))
-        except KecsError as error:
+        problem = _begin_realm(environment, item, state.wishes)
+        if problem is not None:
             # Without a traceback: it would show our code, and the text says it all.
-            pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+            pytest.fail(problem, pytrace=False)
         state.begun = True
     return environment, state.wishes
+
+
+def _begin_realm(environment: Environment, item: pytest.Item, wishes: Wishes) -> str | None:
+    """Begin the test's realm; returns what went wrong."""
+    try:
+        environment.begin(item.nodeid, wishes, reporting.Progress(item.config))
+    except KecsError as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def before_report(item: pytest.Item, call: pytest.CallInfo[None]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 from dataclasses import asdict
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 from typing import Literal
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 Phase = Literal["collect", "setup", "call", "teardown"]
 # Reports travel from xdist's workers to the controller with all their attributes.
 _KEPT = "kecs_kept"
+_LOG_SECONDS = 5.0
+_SHOWN_REALMS = 5
 
 
 def header(settings: Settings, engine: str, why: str, notes: Sequence[str]) -> list[str]:
@@ -36,25 +40,45 @@ def header(settings: Settings, engine: str, why: str, notes: Sequence[str]) -> l
     return [first, *(f"kecs: {note}" for note in notes)]
 
 
-def progress(config: pytest.Config) -> Callable[[str], None]:
-    """A function that shows a line on the terminal now, also while output is captured.
+class Progress:
+    """Shows how far a slow start is, also while output is captured.
 
-    xdist's workers have no terminal: there it shows nothing.
+    A terminal gets one line that is written anew; a log gets a line every few seconds. xdist's
+    workers have neither.
     """
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
-    capture = config.pluginmanager.get_plugin("capturemanager")
 
-    def show(line: str) -> None:
-        if terminal is None:
-            return
-        if capture is None:
-            terminal.write_line(line)
-            return
-        with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(line)
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = config.pluginmanager.get_plugin("terminalreporter")
+        self._capture = config.pluginmanager.get_plugin("capturemanager")
+        self._shown: float | None = None
 
-    return show
+    def show(self, text: str, seconds: float) -> None:
+        """:param seconds: since the start began."""
+        if self._terminal is None:
+            return
+        line = f"kecs: {text} ({seconds:.0f} s)"
+        with self._uncaptured():
+            if self._terminal.isatty:
+                # A line that wraps could not be written anew.
+                self._terminal.rewrite(line[: get_terminal_size().columns - 1], erase=True)
+            elif self._shown is None or seconds - self._shown >= _LOG_SECONDS:
+                self._terminal.ensure_newline()
+                self._terminal.write_line(line)
+            else:
+                return
+        self._shown = seconds
+
+    def end(self) -> None:
+        """What comes next begins on a line of its own."""
+        if self._shown is not None and self._terminal is not None and self._terminal.isatty:
+            with self._uncaptured():
+                self._terminal.line("")
+
+    def _uncaptured(self) -> AbstractContextManager[None]:
+        if self._capture is None:
+            return nullcontext()
+        uncaptured: AbstractContextManager[None] = self._capture.global_and_fixture_disabled()
+        return uncaptured
 
 
 def add_sections(
@@ -97,11 +121,13 @@ def summarize(
     until = diagnosis.clock_text(time.time() + settings.keep_for)
     terminal.section("kecs: environment kept", sep="-")
     terminal.write_line(f"{identity.name} (engine {identity.engine}) is kept until {until}.")
-    for realm in kept:
+    for realm in kept[:_SHOWN_REALMS]:
         why = "the last test" if realm.why == "last" else realm.why
         terminal.write_line(f"  {realm.test} ({why}): its tasks run on. To look in:")
         test = shlex.quote(realm.test)
         terminal.write_line(f'    eval "$(kecs env {identity.name} --test {test})"')
         terminal.write_line("    aws ecs list-tasks")
+    if len(kept) > _SHOWN_REALMS:
+        terminal.write_line(f"  and {len(kept) - _SHOWN_REALMS} more: kecs list")
     terminal.write_line("To use it again: run pytest with --kecs-keep-cluster.")
     terminal.write_line(f"To end it: kecs stop {identity.name}")

@@ -8,6 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
+
     from pytest_kecs.kecs import Kecs
 
 pytestmark = pytest.mark.kecs

@@ -138,4 +138,6 @@ def test_where_windows_is_not_supported_other_tests_run(inner: pytest.Pytester) 
     inner.syspathinsert()
     result = inner.runpytest_subprocess("-p", "on_windows")
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["E *cannot run ECS environments on Windows*WSL*"])
+    result.stdout.fnmatch_lines(
+        ["EnvironmentStartError: *cannot run ECS environments on Windows*WSL*"]
+    )

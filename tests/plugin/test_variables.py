@@ -238,3 +238,44 @@ def test_a_nested_run_has_an_environment_of_its_own(inner: pytest.Pytester) -> N
     )
     run(inner).assert_outcomes(passed=1)
     run(inner, "-n1").assert_outcomes(passed=1)
+
+
+def test_a_test_that_is_run_again_has_a_fresh_world(inner: pytest.Pytester) -> None:
+    inner.makeconftest(
+        """
+        import pytest
+        from _pytest.runner import runtestprotocol
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item, nextitem):
+            for last in (False, True):
+                item._initrequest()
+                reports = runtestprotocol(item, nextitem=nextitem, log=last)
+            return True
+        """
+    )
+    inner.makepyfile(
+        """
+        def test_it(ecs_client):
+            assert ecs_client.list_clusters()["clusterArns"] == []
+            ecs_client.create_cluster()
+        """
+    )
+    run(inner).assert_outcomes(passed=1)
+
+
+def test_unittest_cases_can_be_marked(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        import unittest
+
+        import boto3
+        import pytest
+
+        @pytest.mark.kecs
+        class TestCase(unittest.TestCase):
+            def test_it(self):
+                assert boto3.client("ecs").list_clusters()["clusterArns"] == []
+        """
+    )
+    run(inner).assert_outcomes(passed=1)
