@@ -16,6 +16,7 @@ from kecs_server.domain.task import want_stopped
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import ConflictException
 from kecs_server.errors import InvalidParameterException
+from kecs_server.errors import NotImplementedException
 from kecs_server.errors import ServiceNotFoundException
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
@@ -133,6 +134,8 @@ def list_tasks(call: Call, params: Structure) -> Structure:
     cluster = lookup.find_cluster(call, params.get("cluster"))
     if "startedBy" in params and {"family", "serviceName", "containerInstance"} & params.keys():
         raise InvalidParameterException("startedBy cannot be combined with another filter.")
+    if "daemonName" in params:
+        raise NotImplementedException("pytest-kecs has no daemons yet, so no tasks of one.")
     service = None
     if "serviceName" in params:
         service = lookup.find_service(call, cluster, params["serviceName"])

@@ -1,0 +1,188 @@
+"""Parameters that are accepted, kept and given back, but change nothing yet.
+
+The one list of them: the README shows it, and a test compares it with botocore's model and with
+the code, so that no parameter is ignored without being named here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`members` of the model's shape (or operation's input) `where`, and why they do nothing."""
+
+    where: str
+    members: tuple[str, ...]
+    reason: str
+
+
+_LATER = "not applied yet; the container runs without it"
+_NO_IAM = "there is no IAM here, and task credentials do not exist yet"
+_NO_BALANCER = "there are no load balancers, registries or meshes yet"
+_ONE_HOST = "the engine's host or cluster decides where a task runs"
+
+STORED = (
+    Stored(
+        "CreateCluster",
+        ("configuration", "serviceConnectDefaults", "settings"),
+        "no metrics, exec logs or mesh here",
+    ),
+    Stored(
+        "UpdateCluster",
+        ("configuration", "serviceConnectDefaults", "settings"),
+        "as for CreateCluster",
+    ),
+    Stored("UpdateClusterSettings", ("settings",), "as for CreateCluster"),
+    Stored("RegisterTaskDefinition", ("executionRoleArn", "taskRoleArn"), _NO_IAM),
+    Stored(
+        "RegisterTaskDefinition",
+        (
+            "cpu",
+            "enableFaultInjection",
+            "ephemeralStorage",
+            "inferenceAccelerators",
+            "ipcMode",
+            "memory",
+            "pidMode",
+            "proxyConfiguration",
+            "runtimePlatform",
+            "trustedExecutionConfiguration",
+            "volumes",
+        ),
+        "not applied yet; checked as ECS does where it is known how",
+    ),
+    Stored("RegisterTaskDefinition", ("placementConstraints",), _ONE_HOST),
+    Stored(
+        "ContainerDefinition",
+        (
+            "cpu",
+            "credentialSpecs",
+            "disableNetworking",
+            "dnsSearchDomains",
+            "dnsServers",
+            "dockerLabels",
+            "dockerSecurityOptions",
+            "environmentFiles",
+            "extraHosts",
+            "firelensConfiguration",
+            "healthCheck",
+            "hostname",
+            "interactive",
+            "linuxParameters",
+            "links",
+            "logConfiguration",
+            "memory",
+            "memoryReservation",
+            "mountPoints",
+            "portMappings",
+            "privileged",
+            "pseudoTerminal",
+            "readonlyRootFilesystem",
+            "repositoryCredentials",
+            "resourceRequirements",
+            "restartPolicy",
+            "secrets",
+            "startTimeout",
+            "systemControls",
+            "ulimits",
+            "user",
+            "versionConsistency",
+            "volumesFrom",
+        ),
+        _LATER,
+    ),
+    Stored(
+        "ContainerOverride",
+        ("cpu", "environmentFiles", "memory", "memoryReservation", "resourceRequirements"),
+        _LATER,
+    ),
+    Stored(
+        "TaskOverride",
+        (
+            "cpu",
+            "ephemeralStorage",
+            "executionRoleArn",
+            "inferenceAcceleratorOverrides",
+            "memory",
+            "taskRoleArn",
+        ),
+        _LATER,
+    ),
+    Stored("RunTask", ("enableExecuteCommand",), "ExecuteCommand does not exist yet"),
+    Stored("RunTask", ("placementConstraints", "placementStrategy"), _ONE_HOST),
+    Stored("RunTask", ("referenceId", "volumeConfigurations"), "not applied yet"),
+    Stored(
+        "AwsVpcConfiguration",
+        ("assignPublicIp", "securityGroups", "subnets"),
+        "checked; a task has the network of its engine",
+    ),
+    Stored(
+        "CreateService",
+        (
+            "gatewayConnectors",
+            "healthCheckGracePeriodSeconds",
+            "loadBalancers",
+            "role",
+            "serviceConnectConfiguration",
+            "serviceRegistries",
+            "vpcLatticeConfigurations",
+        ),
+        _NO_BALANCER,
+    ),
+    Stored(
+        "CreateService",
+        ("availabilityZoneRebalancing", "placementConstraints", "placementStrategy"),
+        _ONE_HOST,
+    ),
+    Stored(
+        "CreateService",
+        ("enableExecuteCommand", "monitoring", "volumeConfigurations"),
+        "not applied yet",
+    ),
+    Stored(
+        "UpdateService",
+        (
+            "gatewayConnectors",
+            "healthCheckGracePeriodSeconds",
+            "loadBalancers",
+            "serviceConnectConfiguration",
+            "serviceRegistries",
+            "vpcLatticeConfigurations",
+        ),
+        _NO_BALANCER,
+    ),
+    Stored(
+        "UpdateService",
+        ("availabilityZoneRebalancing", "placementConstraints", "placementStrategy"),
+        _ONE_HOST,
+    ),
+    Stored(
+        "UpdateService",
+        ("enableExecuteCommand", "monitoring", "volumeConfigurations"),
+        "not applied yet",
+    ),
+    Stored(
+        "DeploymentConfiguration",
+        (
+            "alarms",
+            "bakeTimeInMinutes",
+            "canaryConfiguration",
+            "deploymentCircuitBreaker",
+            "earlySuccessCriteria",
+            "lifecycleHooks",
+            "linearConfiguration",
+        ),
+        "only rolling updates without circuit breaker, alarms and hooks exist yet",
+    ),
+)
+
+
+def markdown() -> str:
+    """The table of the README."""
+    rows = ["| where | accepted, without effect | why |", "|---|---|---|"]
+    for row in STORED:
+        members = ", ".join(f"`{member}`" for member in row.members)
+        rows.append(f"| {row.where} | {members} | {row.reason} |")
+    return "\n".join(rows)
