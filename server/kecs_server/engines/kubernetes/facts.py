@@ -49,7 +49,9 @@ class ContainerFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodFacts:
-    """What a Pod says. `lost` is why the cluster ended it (evicted, past its deadline)."""
+    """What a Pod says. `lost` is why the cluster ended it (evicted, past its deadline);
+    `is_ending`: somebody asked for its deletion.
+    """
 
     name: str
     uid: str
@@ -57,6 +59,7 @@ class PodFacts:
     address: str | None
     containers: tuple[ContainerFact, ...]
     lost: str | None
+    is_ending: bool
 
 
 def read_pod(pod: Mapping[str, Any]) -> PodFacts:
@@ -74,6 +77,7 @@ def read_pod(pod: Mapping[str, Any]) -> PodFacts:
             if each["name"] in names
         ),
         lost=_lost(status),
+        is_ending="deletionTimestamp" in pod["metadata"],
     )
 
 

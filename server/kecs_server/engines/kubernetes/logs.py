@@ -7,6 +7,7 @@ followed from each container's start, which merges them.
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from kecs_server.engines.kubernetes.api import Stream
 _log = logging.getLogger(__name__)
 
 _LAST_BYTES_SECONDS = 10.0
+_KUBELET_ERROR = re.compile(
+    rb"(rpc error: code = \w+ desc = |unable to retrieve container logs for )[^\n]*[0-9a-f]{64}[^\n]*$"
+)
 _GAP = b"[kecs: a part of this log was lost]\n"
 
 
@@ -46,6 +50,9 @@ class LogKeeper(Protocol):
     def begin(self, source: LogSource) -> None:
         """The container has started. Returns at once."""
 
+    def save(self, source: LogSource) -> None:
+        """The container is about to end and its logs with it: have what it wrote so far."""
+
     def keep(self, source: LogSource) -> None:
         """The container has ended: have all that it wrote before its Pod goes."""
 
@@ -65,33 +72,41 @@ class NodeLogs:
     def __init__(self, directory: Path, namespace: str) -> None:
         self._directory = directory
         self._namespace = namespace
+        self._kept: set[tuple[str, str]] = set()
 
     def begin(self, source: LogSource) -> None:
         """The files are read when asked for."""
 
-    def keep(self, source: LogSource) -> None:
-        if not source.uid or self._path(source, "stderr").exists():
-            return
+    def save(self, source: LogSource) -> None:
         try:
             logs = self._fetch(source)
         except EngineError as error:
             _log.warning("Logs of %s: %s", source.pod, error)
             return
-        _write(self._path(source, "stdout"), logs.stdout)
-        _write(self._path(source, "stderr"), logs.stderr)
+        # Nothing may mean that the files are gone already; what was saved before is better.
+        if logs.stdout or logs.stderr or not self._path(source, "stderr").exists():
+            _write(self._path(source, "stdout"), logs.stdout)
+            _write(self._path(source, "stderr"), logs.stderr)
+
+    def keep(self, source: LogSource) -> None:
+        key = (source.task_id, source.container)
+        if source.uid and key not in self._kept:
+            self.save(source)
+            self._kept.add(key)
 
     def read(self, source: LogSource) -> ContainerLogs:
-        if self._path(source, "stderr").exists():
-            return ContainerLogs(
-                stdout=self._path(source, "stdout").read_bytes(),
-                stderr=self._path(source, "stderr").read_bytes(),
-            )
         try:
-            return self._fetch(source) if source.uid else ContainerLogs(stdout=b"")
+            if (source.task_id, source.container) not in self._kept:
+                return self._fetch(source)
         except EngineError as error:
             return ContainerLogs(stdout=b"", stderr=f"[kecs: no logs: {error}]\n".encode())
+        stdout, stderr = self._path(source, "stdout"), self._path(source, "stderr")
+        if not stderr.exists():
+            return ContainerLogs(stdout=b"")
+        return ContainerLogs(stdout=stdout.read_bytes(), stderr=stderr.read_bytes())
 
     def discard(self, task_id: str) -> None:
+        self._kept = {key for key in self._kept if key[0] != task_id}
         shutil.rmtree(self._directory / task_id, ignore_errors=True)
 
     def close(self) -> None:
@@ -126,6 +141,9 @@ class FollowedLogs:
                 return
             self._threads[key] = thread
         thread.start()
+
+    def save(self, source: LogSource) -> None:
+        """It is being saved all the time."""
 
     def keep(self, source: LogSource) -> None:
         """Wait for the last bytes."""
@@ -187,9 +205,18 @@ class FollowedLogs:
                     skip = max(0, skip - len(chunk))
                 if skip:
                     file.write(_GAP)
+            _cut_kubelet_error(path)
         finally:
             with self._lock:
                 del self._streams[key]
+
+
+def _cut_kubelet_error(path: Path) -> None:
+    """kubelet ends a stream with its own error when the container's removal overtakes it."""
+    text = path.read_bytes()
+    clean = _KUBELET_ERROR.sub(b"", text)
+    if clean != text:
+        _write(path, clean)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -26,6 +26,11 @@ def cannot_pull(message: str) -> str:
     return f"CannotPullContainerError: {text}"
 
 
+def cannot_load(error: Exception) -> str:
+    """A local image did not get into the cluster."""
+    return f"CannotPullContainerError: {' '.join(str(error).split())}"
+
+
 def pull_refused(text: str) -> str:
     """The text of a test that asked for a failing pull; it may name the error itself."""
     return text if _ERROR_NAME.match(text) else f"CannotPullContainerError: {text}"

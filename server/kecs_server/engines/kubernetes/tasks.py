@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from threading import RLock
 
@@ -177,8 +178,13 @@ class Tasks:
     def changed(self, pod: Json) -> None:
         with self._lock:
             task = self._by_pod.get(pod["metadata"]["name"])
-            if task is not None:
-                self._send(task, task.saw(read_pod(pod)))
+            if task is None:
+                return
+            facts = read_pod(pod)
+            self._send(task, task.saw(facts))
+            if facts.is_ending and not task.ending:
+                task.ending = True
+                self._has_been_deleted(task)
 
     def deleted(self, pod: Json) -> None:
         with self._lock:
@@ -236,7 +242,7 @@ class Tasks:
         try:
             self._cluster.provide_image(spec.image)
         except EngineError as error:
-            self._never_ran(task, container, reasons.cannot_pull(str(error)))
+            self._never_ran(task, container, reasons.cannot_load(error))
 
     def _create(self, task: Task, ready: Sequence[Container]) -> None:
         """Create the Pod only now: kubelet needs half a second more for containers that it saw
@@ -315,6 +321,12 @@ class Tasks:
         self._logs.begin(_log_source(task, container))
         if container.stop_asked and container.phase is Phase.RUNNING:
             self._stopper.stop(task, [container])
+
+    def _has_been_deleted(self, task: Task) -> None:
+        """kubelet deletes the log files as soon as the containers have ended."""
+        for container in task.in_phase(Phase.RUNNING):
+            source = _log_source(task, container)
+            self._pool.submit(task.id, partial(self._logs.save, source))
 
     def _has_stopped(self, task: Task, container: Container) -> None:
         source = _log_source(task, container)

@@ -69,6 +69,8 @@ class Task:
     """The API server took the Pod: from now on it is missed when it is not there."""
     deleting: bool = False
     """We asked for the Pod's deletion: its end is no loss."""
+    ending: bool = False
+    """Somebody asked for the Pod's deletion."""
     removing: bool = False
     gone: bool = False
     removed: bool = False

@@ -1,0 +1,170 @@
+"""Containers that cannot start, Pods that vanish, a watch with gaps."""
+
+from __future__ import annotations
+
+from kecs_server.engines.base import ContainerSpec
+from kecs_server.engines.base import ContainerStarted
+from kecs_server.engines.base import ContainerStopped
+from kecs_server.engines.base import Provisioned
+from kecs_server.engines.base import PullStarted
+from kecs_server.engines.base import PullStopped
+from kecs_server.engines.base import TaskLost
+from kind_driver import Driver
+from kind_driver import Gateway
+from kind_driver import Lab
+from test_kind_order import POLITE
+from test_kind_order import wait_for_output
+from test_kind_tasks import shell
+
+
+def never_started(driver: Driver, task: str, container: str) -> str:
+    """Why the container failed, after a check that it never ran."""
+    stopped = driver.stopped(task, container)
+    assert stopped.exit_code is None
+    started = [e for e in driver.seen(task) if isinstance(e, ContainerStarted)]
+    assert container not in [each.container for each in started]
+    assert stopped.reason is not None
+    return stopped.reason
+
+
+def test_a_command_that_does_not_exist(driver: Driver, image: str) -> None:
+    task = driver.start(
+        ContainerSpec(name="app", image=image, command=("no-such-command",)),
+        ContainerSpec(name="wd", image=image, command=("true",), working_directory="/etc/passwd"),
+    )
+
+    reason = never_started(driver, task, "app")
+
+    assert reason.startswith(
+        "CannotStartContainerError: Error response from daemon: failed to create task for "
+        "container: failed to create shim task: OCI runtime create failed: "
+    )
+    assert 'exec: "no-such-command": executable file not found in $PATH' in reason
+    assert never_started(driver, task, "wd").startswith("CannotStartContainerError: ")
+
+
+def test_an_image_that_is_nowhere(driver: Driver, image: str) -> None:
+    task = driver.start(
+        ContainerSpec(name="app", image="no-such-registry.invalid/nothing:1", command=("true",)),
+        ContainerSpec(name="odd", image="Not:a:name", command=("true",)),
+        shell("fine", "exit 0", image),
+    )
+
+    reason = never_started(driver, task, "app")
+
+    assert reason.startswith(
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): "
+        "failed to resolve ref no-such-registry.invalid/nothing:1: "
+    )
+    assert never_started(driver, task, "odd").startswith("CannotPullContainerError: ")
+    assert driver.stopped(task, "fine").exit_code == 0
+
+
+def test_a_pull_that_is_made_to_fail(driver: Driver, image: str) -> None:
+    app = ContainerSpec(name="app", image=image, pull_error="manifest unknown")
+
+    task = driver.start(app)
+
+    assert never_started(driver, task, "app") == "CannotPullContainerError: manifest unknown"
+    kinds = [type(each) for each in driver.seen(task)]
+    assert kinds == [Provisioned, PullStarted, PullStopped, ContainerStopped]
+
+
+def test_a_pod_that_the_api_refuses(driver: Driver, image: str) -> None:
+    task = driver.start(shell("app", "true", image, environment={"not a name": "x"}))
+
+    lost = driver.wait(task, TaskLost)
+
+    assert "Invalid value" in lost.reason
+    assert never_started(driver, task, "app").startswith("CannotStartContainerError: the Pod")
+
+
+def test_a_pod_deleted_by_hand(driver: Driver, image: str, lab: Lab) -> None:
+    task = driver.run(shell("app", POLITE, image), shell("other", "exec sleep 1000", image))
+    wait_for_output(driver, task, "app")
+
+    lab.delete_pod(driver, task, "--grace-period=2")
+
+    lost = driver.wait(task, TaskLost)
+    assert "deleted" in lost.reason
+    ends = {e.container: e for e in driver.seen(task) if isinstance(e, ContainerStopped)}
+    assert (ends["app"].exit_code, ends["other"].exit_code) == (9, 137)
+    assert driver.logs(task, "app").stdout == b"ready\n"
+
+
+def test_a_pod_deleted_by_hand_at_once(driver: Driver, image: str, lab: Lab) -> None:
+    """Nobody has seen how its containers ended, so nobody says."""
+    task = driver.run(shell("app", POLITE, image), shell("done", "exit 5", image))
+    driver.stopped(task, "done")
+
+    lab.delete_pod(driver, task, "--grace-period=0", "--force")
+
+    driver.wait(task, TaskLost)
+    ends = {e.container: e for e in driver.seen(task) if isinstance(e, ContainerStopped)}
+    assert ends["done"].exit_code == 5
+    assert ends["app"].exit_code is None
+    assert ends["app"].reason is not None
+    assert "exit code unknown" in ends["app"].reason
+
+
+def test_a_pod_that_the_cluster_ends(driver: Driver, image: str, lab: Lab) -> None:
+    task = driver.run(shell("app", "exec sleep 1000", image, stop_timeout=1))
+    name = lab.pod(driver, task)["metadata"]["name"]
+    patch = '{"spec": {"activeDeadlineSeconds": 1}}'
+
+    lab.kubectl("patch", "pod", name, "-n", driver.engine._environment, "-p", patch)
+
+    assert driver.wait(task, TaskLost).reason.startswith("DeadlineExceeded")
+
+
+def test_the_watch_breaks_and_nothing_is_missed(driver: Driver, image: str) -> None:
+    watch = driver.engine._tasks._watch  # type: ignore[union-attr]
+    task = driver.run(shell("app", POLITE, image))
+    wait_for_output(driver, task, "app")
+
+    watch.interrupt()
+    driver.engine.stop_containers(task, ["app"])
+    watch.interrupt()
+
+    assert driver.stopped(task, "app").exit_code == 9
+
+
+def test_a_gap_in_the_watch(gateway: Gateway, remote: Driver, image: str, lab: Lab) -> None:
+    """What ended meanwhile is read from the Pods that are left; Pods that are gone are lost."""
+    watch = remote.engine._tasks._watch  # type: ignore[union-attr]
+    kept = remote.run(shell("app", "sleep 1; exit 7", image))
+    gone = remote.run(shell("app", POLITE, image))
+    gateway.shut()
+    lab.delete_pod(remote, gone, "--grace-period=0", "--force")
+    lab.kubectl("wait", "pod", "-A", "-l", f"kecs/task-id={gone}", "--for=delete")
+    # A server that has just started knows nothing of so old a version: 410 Gone.
+    lab.restart_api_server()
+    watch._version = "1"
+    gateway.open()
+
+    assert remote.stopped(kept, "app").exit_code == 7
+    assert "nobody saw" in remote.wait(gone, TaskLost).reason
+    assert "exit code unknown" in str(remote.stopped(gone, "app").reason)
+
+
+def test_a_cluster_that_does_not_come_back(gateway: Gateway, remote: Driver, image: str) -> None:
+    task = remote.run(shell("app", POLITE, image))
+
+    gateway.shut()
+
+    assert "does not answer" in remote.wait(task, TaskLost).reason
+    assert remote.stopped(task, "app").exit_code is None
+    gateway.open()
+
+
+def test_the_api_server_restarts(kind: Driver, image: str, lab: Lab) -> None:
+    task = kind.run(shell("app", POLITE, image))
+    wait_for_output(kind, task, "app")
+
+    lab.restart_api_server()
+    kind.engine.stop_containers(task, ["app"])
+    then = kind.start(shell("app", "exit 6", image))
+
+    assert kind.stopped(task, "app").exit_code == 9
+    assert kind.stopped(then, "app").exit_code == 6
+    kind.remove_all()
