@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
 
+from pytest_kecs.assertions import differences
 from pytest_kecs.diagnosis import service_story
 from pytest_kecs.diagnosis import task_story
 from pytest_kecs.errors import KecsError
@@ -247,7 +248,7 @@ class Kecs:
         `reason` is a part of, or a compiled pattern found in, the task's or a container's reason.
         """
         stopped = self.wait_stopped(task, timeout, cluster=cluster)
-        wrong = list(_differences(stopped, exit_code, container, stop_code, reason))
+        wrong = list(differences(stopped, exit_code, container, stop_code, reason))
         if wrong:
             raise self._task_error(AssertionError, stopped, "stopped, but " + "; ".join(wrong))
         return stopped
@@ -266,47 +267,6 @@ class Kecs:
             return realm_story(self._admin, self._log_lines)
         except KecsError:
             return {}  # What is wrong with the task is worth telling without it.
-
-
-def _differences(
-    task: Task,
-    exit_code: int | None,
-    container: str | None,
-    stop_code: str | None,
-    reason: str | re.Pattern[str] | None,
-) -> list[str]:
-    wrong = []
-    if exit_code is not None or container is not None:
-        name = _container_name(task, container)
-        actual = task.exit_codes.get(name)
-        if exit_code is not None and actual != exit_code:
-            had = "never had an exit code" if actual is None else f"had the exit code {actual}"
-            wrong.append(f"the container {name} {had}, not {exit_code}")
-    if stop_code is not None and task.stop_code != stop_code:
-        wrong.append(f"its stop code is {task.stop_code}, not {stop_code}")
-    if reason is not None and not any(_matches(reason, text) for text in _reasons(task)):
-        sought = reason.pattern if isinstance(reason, re.Pattern) else reason
-        wrong.append(f"no reason has {sought!r} in it")
-    return wrong
-
-
-def _container_name(task: Task, container: str | None) -> str:
-    names = list(task.containers)
-    if container in names:
-        return str(container)
-    if container is None and len(names) == 1:
-        return names[0]
-    what = "say which container" if container is None else f"there is no container {container!r}"
-    raise ValueError(f"{what}; the task has {', '.join(names)}")
-
-
-def _reasons(task: Task) -> list[str]:
-    texts = [task.stopped_reason, *(c.get("reason") for c in task.containers.values())]
-    return [text for text in texts if text]
-
-
-def _matches(reason: str | re.Pattern[str], text: str) -> bool:
-    return reason.search(text) is not None if isinstance(reason, re.Pattern) else reason in text
 
 
 def _is_running(task: Task) -> bool:
