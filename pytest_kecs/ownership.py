@@ -225,6 +225,8 @@ class Ownership:
         finally:
             if launcher is not None:
                 launcher.stop()
+            if started:
+                _prune()
 
     def _keep(
         self, identity: Identity, launcher: Launcher | None, joined: EnvironmentRecord | None
@@ -249,6 +251,14 @@ class Ownership:
         elif joined is not None:
             registry.write(_kept(joined, until, rows))
         return kept
+
+
+def _prune() -> None:
+    """Remove what runs left that were killed; here, where nobody waits for a test."""
+    from pytest_kecs import registry
+
+    with contextlib.suppress(KecsError, OSError):
+        registry.prune()
 
 
 def _row(identity: Identity, realm: KeptRealm) -> dict[str, str]:

@@ -157,3 +157,22 @@ def test_a_run_leaves_no_trace_of_itself(inner: pytest.Pytester, home: Path) -> 
     children = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
     assert children == []
     assert list(home.iterdir()) == []
+
+
+def test_the_next_run_removes_what_a_killed_one_left(
+    inner: pytest.Pytester, start: Start, home: Path
+) -> None:
+    inner.makepyfile(
+        test_killed="""
+        import os
+        import signal
+
+        def test_before_any_server():
+            os.kill(os.getpid(), signal.SIGKILL)
+        """,
+        test_next="def test_it(ecs_client): ecs_client.list_clusters()",
+    )
+    start("test_killed.py").rest()
+    assert len(list(home.iterdir())) == 1
+    run(inner, "test_next.py").assert_outcomes(passed=1)
+    assert list(home.iterdir()) == []
