@@ -58,7 +58,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provisioned(Observation):
-    """The sandbox exists; `address` is where the task's listeners are reached, if known."""
+    """The sandbox exists; `address` is where the task's listeners are reached, if known.
+
+    Sent again when the address becomes known later, before any container is reported started.
+    """
 
     address: str | None = None
 

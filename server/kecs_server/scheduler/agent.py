@@ -154,7 +154,7 @@ def _may_stop(task: Task, container: Container) -> bool:
 
 def _on_provisioned(task: Task, observation: base.Provisioned, now: float) -> None:
     task.provisioned = True
-    task.connectivity_at = now
+    task.connectivity_at = task.connectivity_at or now
     if task.network_interface is not None:
         task.network_interface.status = "ATTACHED"
         task.network_interface.private_address = observation.address

@@ -11,6 +11,7 @@ from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import Observation
+from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import PullStarted
 from kecs_server.engines.base import PullStopped
 from kecs_server.engines.base import Removed
@@ -65,6 +66,7 @@ class Task:
     containers: dict[str, Container] = field(init=False)
     uid: str = ""
     node: str = ""
+    address: str = ""
     created: bool = False
     """The API server took the Pod: from now on it is missed when it is not there."""
     deleting: bool = False
@@ -102,6 +104,9 @@ class Task:
         """The Pod as it is now."""
         self.uid, self.node = facts.uid, facts.node
         seen: list[Observation] = []
+        if facts.address and facts.address != self.address:
+            self.address = facts.address
+            seen.append(Provisioned(task_id=self.id, address=self.address))
         for fact in facts.containers:
             seen += self._saw_container(fact)
         if facts.lost is not None and not self.gone and not self.deleting:
