@@ -1,4 +1,4 @@
-"""RunTask, StopTask, DescribeTasks, ListTasks (ecs-facts 5)."""
+"""Tasks from start to stop as DescribeTasks and ListTasks show them (ecs-facts 5.7-5.9, 6)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from api_steps import refusal
 from api_steps import register
 from api_steps import register_fargate
 from api_steps import run
+from api_steps import seen
 from api_steps import service
 from api_steps import task
 from api_steps import wait_running
@@ -20,274 +21,253 @@ from api_steps import wait_stopped
 
 from pytest_kecs.admin import AdminClient
 
-CLIENT = "ClientException"
 INVALID = "InvalidParameterException"
-CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/default"
+PREFIX = "arn:aws:ecs:us-east-1:123456789012:task/default/"
 
 
 @pytest.fixture
-def app(ecs: Any) -> str:
-    """A definition for a bridge, in the cluster `default`."""
-    ecs.create_cluster()
-    return register(ecs, "app", container(command=SLEEP))
+def app(cluster: Any) -> Any:
+    """A client in an account with a cluster and the family app, which sleeps."""
+    register(cluster, "app", container(command=SLEEP))
+    return cluster
 
 
-@pytest.fixture
-def far(ecs: Any) -> str:
-    """A definition for Fargate, in the cluster `default`."""
-    ecs.create_cluster()
-    return register_fargate(ecs)
+def test_life_of_a_task_that_ends(app: Any) -> None:
+    register(app, "end", container(command=["sh", "-c", "exit 3"]))
+    arn = run(app, "end")["taskArn"]
+    wait_stopped(app, arn)
+    ended = task(app, arn)
+    assert (ended["lastStatus"], ended["desiredStatus"]) == ("STOPPED", "STOPPED")
+    assert ended["stopCode"] == "EssentialContainerExited"
+    assert ended["stoppedReason"] == "Essential container in task exited"
+    (described,) = ended["containers"]
+    assert (described["lastStatus"], described["exitCode"]) == ("STOPPED", 3)
+    assert "reason" not in described
+    times = [
+        ended[name]
+        for name in (
+            "createdAt",
+            "pullStartedAt",
+            "pullStoppedAt",
+            "startedAt",
+            "stoppingAt",
+            "stoppedAt",
+        )
+    ]
+    assert times == sorted(times)
+    assert ended["executionStoppedAt"] >= ended["startedAt"]
 
 
-def test_the_definition_is_resolved_before_the_cluster(ecs: Any, app: str) -> None:
-    call = ecs.run_task
-    assert refusal(call, taskDefinition="ghost", cluster="ghost") == (
-        CLIENT,
-        "TaskDefinition not found.",
-    )
-    assert refusal(call, taskDefinition=app, cluster="ghost") == (
-        "ClusterNotFoundException",
-        "Cluster not found.",
-    )
+@pytest.mark.parametrize("launch_type", ["EC2", "FARGATE"])
+def test_failed_pull(app: Any, admin: AdminClient, launch_type: str) -> None:
+    admin.map_image("busybox*", {"pull_error": "manifest unknown"})
+    register_fargate(app, "far")
+    arn = run(app, "far", launchType=launch_type, networkConfiguration=NETWORK)["taskArn"]
+    wait_stopped(app, arn)
+    ended = task(app, arn)
+    (described,) = ended["containers"]
+    assert described["reason"].startswith("CannotPullContainerError: ")
+    assert "manifest unknown" in described["reason"]
+    assert "exitCode" not in described
+    assert "startedAt" not in ended
+    assert ended["stopCode"] == "TaskFailedToStart"
+    if launch_type == "FARGATE":
+        assert ended["stoppedReason"] == described["reason"]
+        assert ended["attachments"][0]["status"] == "DELETED"
+    else:
+        assert ended["stoppedReason"] == "Task failed to start"
 
 
-@pytest.mark.parametrize(
-    ("params", "text"),
-    [
-        (
-            {},
-            "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-        ),
-        (
-            {"networkConfiguration": {"awsvpcConfiguration": {"subnets": []}}},
-            "subnets can not be empty.",
-        ),
-        (
-            {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["x"]}}},
-            "Error retrieving subnet information for [x]: The subnet ID 'x' does not exist "
-            "(ErrorCode: InvalidSubnetID.NotFound)",
-        ),
-        (
-            {
-                "networkConfiguration": {
-                    "awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["x"]}
-                }
-            },
-            "Error retrieving security group information for [x]: The security group 'x' does not "
-            "exist (ErrorCode: InvalidGroup.NotFound)",
-        ),
-        (
-            {
-                "networkConfiguration": NETWORK,
-                "capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}],
-            },
-            "Specifying both a launch type and capacity provider strategy is not supported. "
-            "Remove one and try again.",
-        ),
-    ],
-)
-def test_refused_on_fargate(ecs: Any, far: str, params: dict[str, Any], text: str) -> None:
-    answer = refusal(ecs.run_task, taskDefinition=far, launchType="FARGATE", **params)
-    assert answer == (INVALID, text)
-    assert ecs.list_tasks()["taskArns"] == []
-
-
-def test_refused_launch_types(ecs: Any, app: str) -> None:
-    assert refusal(ecs.run_task, taskDefinition=app, launchType="FARGATE") == (
-        INVALID,
-        "Task definition does not support launch_type FARGATE.",
-    )
-    assert refusal(ecs.run_task, taskDefinition=app, launchType="LAMBDA") == (
-        INVALID,
-        "launch type should be one of [EC2,FARGATE,EXTERNAL,FMI,MANAGED_INSTANCES]",
-    )
-
-
-def test_refused_platform(ecs: Any, far: str) -> None:
-    answer = refusal(
-        ecs.run_task,
-        taskDefinition=far,
-        launchType="FARGATE",
-        networkConfiguration=NETWORK,
-        platformVersion="9.9.9",
-    )
-    assert answer == ("PlatformUnknownException", "The specified platform does not exist.")
+def test_failed_pull_of_a_container_that_is_not_essential(app: Any, admin: AdminClient) -> None:
+    admin.map_image("broken", {"pull_error": "no"})
+    side = container("side", image="broken", essential=False)
+    register(app, "two", container(command=SLEEP), side)
+    arn = run(app, "two")["taskArn"]
+    wait_running(app, arn)
+    states = {item["name"]: item["lastStatus"] for item in task(app, arn)["containers"]}
+    assert states == {"app": "RUNNING", "side": "STOPPED"}
 
 
 @pytest.mark.parametrize(
-    "params",
-    [
-        {"count": 0},
-        {"count": 11},
-        {"count": -1},
-        {"startedBy": "x" * 129},
-        {"group": "service:x"},
-        {"overrides": {"containerOverrides": [{"name": "ghost"}]}},
-        {"overrides": {"containerOverrides": [{"name": "app", "command": ["x" * 8200]}]}},
-        {"propagateTags": "SERVICE"},
-        {"tags": [{"key": "aws:x", "value": "1"}]},
-        {"clientToken": "x" * 65},
-        {"networkConfiguration": NETWORK},
-    ],
+    "command",
+    [["no-such-program"], ["/"], ["a\x00b"], ["true", "\x00"], ["x" * 300]],
+    ids=["missing", "folder", "null", "null in an argument", "long"],
 )
-def test_refused_in_words_of_ours(ecs: Any, app: str, params: dict[str, Any]) -> None:
-    assert refusal(ecs.run_task, taskDefinition=app, **params)[0] == INVALID
-    assert ecs.list_tasks()["taskArns"] == []
+def test_command_that_cannot_start(app: Any, command: list[str]) -> None:
+    register(app, "bad", container(command=command))
+    arn = run(app, "bad")["taskArn"]
+    wait_stopped(app, arn)
+    ended = task(app, arn)
+    assert ended["stopCode"] == "TaskFailedToStart"
+    assert ended["containers"][0]["reason"].startswith("CannotStartContainerError: ")
+    assert "exitCode" not in ended["containers"][0]
 
 
-def test_several_at_once_and_what_they_are_called(ecs: Any, app: str) -> None:
-    tasks = ecs.run_task(taskDefinition=app, count=10, startedBy="me", group="g")["tasks"]
-    assert len({task["taskArn"] for task in tasks}) == 10
-    for started in tasks:
-        *start, identifier = started["taskArn"].split("/")
-        assert "/".join(start) == "arn:aws:ecs:us-east-1:123456789012:task/default"
-        assert len(identifier) == 32
-        assert (started["startedBy"], started["group"]) == ("me", "g")
-        assert started["clusterArn"] == CLUSTER
-    assert run(ecs, app)["group"] == "family:app"
+@pytest.mark.parametrize(
+    "environment",
+    [
+        [{"name": "A=B", "value": "x"}],
+        [{"name": "A", "value": "\x00"}],
+        [{"name": "\x00", "value": "x"}],
+        [{"name": "é", "value": "\U0001f40b"}],
+        [{"name": "A"}],
+    ],
+    ids=str,
+)
+def test_odd_variables_never_hang_a_task(app: Any, environment: list[dict[str, str]]) -> None:
+    register(app, "odd", container(command=["true"], environment=environment))
+    arn = run(app, "odd")["taskArn"]
+    wait_stopped(app, arn)
+    assert task(app, arn)["stopCode"] in ("EssentialContainerExited", "TaskFailedToStart")
 
 
-def test_overrides_are_echoed(ecs: Any, app: str) -> None:
-    assert run(ecs, app)["overrides"] == {
-        "containerOverrides": [{"name": "app"}],
-        "inferenceAcceleratorOverrides": [],
-    }
-    override = {"name": "app", "environment": [{"name": "A", "value": "1"}], "cpu": 5}
-    started = run(ecs, app, overrides={"containerOverrides": [override], "cpu": "9"})
-    assert started["overrides"]["containerOverrides"] == [override]
-    assert started["cpu"] == "9"
-    assert started["containers"][0]["cpu"] == "5"
+def test_stop(app: Any) -> None:
+    arn = run(app, "app", tags=[{"key": "a", "value": "b"}])["taskArn"]
+    wait_running(app, arn)
+    stopping = app.stop_task(task=arn, reason="Ärger")["task"]
+    assert (stopping["desiredStatus"], stopping["lastStatus"]) == ("STOPPED", "RUNNING")
+    assert (stopping["stopCode"], stopping["stoppedReason"]) == ("UserInitiated", "Ärger")
+    assert "stoppingAt" in stopping
+    assert "stoppedAt" not in stopping
+    assert stopping["tags"] == []
+    wait_stopped(app, arn)
+    ended = task(app, arn)
+    assert ended["containers"][0]["exitCode"] == 143
+    assert (ended["stopCode"], ended["stoppedReason"]) == ("UserInitiated", "Ärger")
+    # Already stopped: unchanged.
+    again = app.stop_task(task=arn, reason="other")["task"]
+    assert again["stoppedReason"] == "Ärger"
+    assert again["lastStatus"] == "STOPPED"
 
 
-def test_strategy_spreads_by_base_and_weight(ecs: Any, far: str) -> None:
-    tasks = ecs.run_task(
-        taskDefinition=far,
-        count=8,
-        networkConfiguration=NETWORK,
-        capacityProviderStrategy=[
-            {"capacityProvider": "FARGATE", "weight": 1, "base": 2},
-            {"capacityProvider": "FARGATE_SPOT", "weight": 2},
-        ],
-    )["tasks"]
-    names = [task["capacityProviderName"] for task in tasks]
-    assert (names.count("FARGATE"), names.count("FARGATE_SPOT")) == (4, 4)
-    assert {task["launchType"] for task in tasks} == {"FARGATE"}
-    assert {task["platformVersion"] for task in tasks} == {"1.4.0"}
+def test_stop_at_once(app: Any) -> None:
+    for _ in range(10):
+        arn = run(app, "app")["taskArn"]
+        assert app.stop_task(task=arn)["task"]["stoppedReason"] == "Task stopped by user"
+        wait_stopped(app, arn)
+        ended = task(app, arn)
+        assert ended["stopCode"] == "UserInitiated"
+        assert "stoppedAt" in ended
 
 
-def test_client_token(ecs: Any, app: str) -> None:
-    [first] = ecs.run_task(taskDefinition=app, clientToken="t")["tasks"]
-    wait_running(ecs, first["taskArn"])
-    [again] = ecs.run_task(taskDefinition=app, clientToken="t")["tasks"]
-    assert (again["taskArn"], again["lastStatus"]) == (first["taskArn"], "RUNNING")
-    assert len(ecs.list_tasks()["taskArns"]) == 1
-    with pytest.raises(ecs.exceptions.ConflictException) as caught:
-        ecs.run_task(taskDefinition=app, clientToken="t", startedBy="other")
-    assert caught.value.response["resourceIds"] == [first["taskArn"]]
-    assert caught.value.response["Error"]["Message"] == (
-        "The RunTask request could not be processed due to conflicts. The provided clientToken is "
-        "already in use with a different request."
+def test_stop_while_it_stops(app: Any) -> None:
+    stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]
+    register(app, "slow", container(command=stubborn, stopTimeout=2))
+    arn = run(app, "slow")["taskArn"]
+    wait_running(app, arn)
+    app.stop_task(task=arn, reason="one")
+    assert app.stop_task(task=arn, reason="two")["task"]["stoppedReason"] == "one"
+
+
+@pytest.mark.parametrize("operation", ["stop", "describe"])
+@pytest.mark.parametrize("reference", ["", "abc", "x" * 33, PREFIX + "abc"])
+def test_bad_ids(app: Any, operation: str, reference: str) -> None:
+    message = "taskId length should be one of [32,36]"
+    if operation == "stop":
+        refused = refusal(app.stop_task, task=reference)
+    else:
+        refused = refusal(app.describe_tasks, tasks=[reference])
+    assert refused == (INVALID, message)
+
+
+def test_unknown_task(app: Any) -> None:
+    for reference in ("0" * 32, "0" * 36, PREFIX + "0" * 32):
+        assert refusal(app.stop_task, task=reference) == (
+            INVALID,
+            "The referenced task was not found.",
+        )
+
+
+def test_task_of_another_cluster(app: Any) -> None:
+    app.create_cluster(clusterName="other")
+    arn = run(app, "app")["taskArn"]
+    assert refusal(app.stop_task, task=arn, cluster="other") == (
+        INVALID,
+        "Identifier is for default. Your cluster is other",
     )
+    failures = app.describe_tasks(tasks=[arn.rpartition("/")[2]], cluster="other")["failures"]
+    assert [failure["reason"] for failure in failures] == ["MISSING"]
 
 
-def test_tags_at_the_launch(ecs: Any) -> None:
-    ecs.create_cluster()
-    own = [{"key": "a", "value": "definition"}, {"key": "b", "value": "definition"}]
-    register(ecs, "app", container(command=SLEEP), tags=own)
-    started = run(
-        ecs,
-        "app",
-        propagateTags="TASK_DEFINITION",
-        enableECSManagedTags=True,
-        tags=[{"key": "a", "value": "call"}],
-    )
-    assert {tag["key"]: tag["value"] for tag in started["tags"]} == {
-        "a": "call",
-        "b": "definition",
-        "aws:ecs:clusterName": "default",
-    }
-    assert task(ecs, started["taskArn"])["tags"] == started["tags"]
-    [without] = ecs.describe_tasks(tasks=[started["taskArn"]])["tasks"]
-    assert without["tags"] == []
-    assert run(ecs, "app")["tags"] == []
+def test_describe(app: Any) -> None:
+    arn = run(app, "app")["taskArn"]
+    unknown = PREFIX + "0" * 32
+    answer = app.describe_tasks(tasks=[arn, arn.rpartition("/")[2], unknown, "0" * 32])
+    assert [item["taskArn"] for item in answer["tasks"]] == [arn]
+    assert answer["failures"] == [{"arn": unknown, "reason": "MISSING"}]
+    assert refusal(app.describe_tasks, tasks=[]) == (INVALID, "Tasks cannot be empty.")
+    assert refusal(app.describe_tasks, tasks=["0" * 32] * 101)[0] == INVALID
+    assert refusal(app.describe_tasks, tasks=[arn], include=["X"])[0] == "ClientException"
 
 
-def test_stop(ecs: Any, app: str) -> None:
-    call = ecs.stop_task
-    assert refusal(call, task="0" * 32) == (INVALID, "The referenced task was not found.")
-    assert refusal(call, task="short") == (INVALID, "taskId length should be one of [32,36]")
-    started = run(ecs, app)
-    wait_running(ecs, started["taskArn"])
-    answer = call(task=started["taskArn"].rpartition("/")[2])["task"]
-    assert (answer["desiredStatus"], answer["lastStatus"]) == ("STOPPED", "RUNNING")
-    assert (answer["stopCode"], answer["stoppedReason"]) == (
-        "UserInitiated",
-        "Task stopped by user",
-    )
-    assert "stoppingAt" in answer
-    wait_stopped(ecs, started["taskArn"])
-    before = task(ecs, started["taskArn"])
-    call(task=started["taskArn"], reason="again")
-    assert task(ecs, started["taskArn"]) == before
+def test_stopped_tasks_are_forgotten(app: Any, admin: AdminClient) -> None:
+    register(app, "end", container(command=["true"]))
+    arn, other = run(app, "end")["taskArn"], run(app, "app")["taskArn"]
+    wait_stopped(app, arn)
+    admin.advance_clock(3590)
+    assert task(app, arn)["lastStatus"] == "STOPPED"
+    assert app.list_tasks(desiredStatus="STOPPED")["taskArns"] == [arn]
+    admin.advance_clock(11)
+    answer = app.describe_tasks(tasks=[arn, other])
+    assert [item["taskArn"] for item in answer["tasks"]] == [other]
+    assert answer["failures"] == [{"arn": arn, "reason": "MISSING"}]
+    assert app.list_tasks(desiredStatus="STOPPED")["taskArns"] == []
+    assert refusal(app.stop_task, task=arn) == (INVALID, "The referenced task was not found.")
 
 
-def test_describe(ecs: Any, app: str) -> None:
-    started = run(ecs, app)
-    missing = f"arn:aws:ecs:us-east-1:123456789012:task/default/{'0' * 32}"
-    answer = ecs.describe_tasks(
-        tasks=[started["taskArn"], "0" * 32, started["taskArn"].rpartition("/")[2]]
-    )
-    assert [item["taskArn"] for item in answer["tasks"]] == [started["taskArn"]]
-    assert answer["failures"] == [{"arn": missing, "reason": "MISSING"}]
-    assert refusal(ecs.describe_tasks, tasks=[]) == (INVALID, "Tasks cannot be empty.")
-    assert refusal(ecs.describe_tasks, tasks=["0" * 32] * 101)[0] == INVALID
-    foreign = started["taskArn"].replace("123456789012", "999999999999")
-    assert refusal(ecs.describe_tasks, tasks=[foreign]) == (INVALID, "AccountIDs mismatch")
+def test_list(app: Any, admin: AdminClient) -> None:
+    register_fargate(app, "far")
+    app.create_service(serviceName="s", taskDefinition="app", desiredCount=1)
+    wait_stable(app, "s")
+    of_app = run(app, "app", startedBy="me")["taskArn"]
+    of_far = run(app, "far", launchType="FARGATE", networkConfiguration=NETWORK)["taskArn"]
+    gone = run(app, "app")["taskArn"]
+    app.stop_task(task=gone)
+    (of_service,) = app.list_tasks(serviceName="s")["taskArns"]
+    instance = task(app, of_app)["containerInstanceArn"]
+    deployment = service(app, "s")["deployments"][0]["id"]
 
+    def listed(**params: Any) -> set[str]:
+        return set(app.list_tasks(**params)["taskArns"])
 
-def test_a_stopped_task_is_forgotten_after_an_hour(ecs: Any, app: str, admin: AdminClient) -> None:
-    started = run(ecs, app)
-    ecs.stop_task(task=started["taskArn"])
-    wait_stopped(ecs, started["taskArn"])
-    admin.advance_clock(3500)
-    assert task(ecs, started["taskArn"])["lastStatus"] == "STOPPED"
-    admin.advance_clock(200)
-    answer = ecs.describe_tasks(tasks=[started["taskArn"]])
-    assert answer["tasks"] == []
-    assert answer["failures"][0]["reason"] == "MISSING"
-    assert ecs.list_tasks(desiredStatus="STOPPED")["taskArns"] == []
-
-
-def test_list_filters(ecs: Any, app: str) -> None:
-    other = register_fargate(ecs, "far")
-    mine = run(ecs, app, startedBy="me")["taskArn"]
-    ended = run(ecs, app)["taskArn"]
-    far = run(ecs, other, launchType="FARGATE", networkConfiguration=NETWORK)["taskArn"]
-    ecs.create_service(serviceName="web", taskDefinition=app, desiredCount=1)
-    wait_stable(ecs, "web")
-    [served] = ecs.list_tasks(serviceName="web")["taskArns"]
-    ecs.stop_task(task=ended)
-    wait_stopped(ecs, ended)
-
-    def listed(**filters: Any) -> set[str]:
-        return set(ecs.list_tasks(**filters)["taskArns"])
-
-    assert listed() == {mine, far, served}
-    assert listed(desiredStatus="STOPPED") == {ended}
+    assert listed() == {of_app, of_far, of_service}
+    assert listed(desiredStatus="RUNNING") == listed()
     assert listed(desiredStatus="PENDING") == set()
-    assert listed(startedBy="me") == {mine}
-    assert listed(family="far") == listed(launchType="FARGATE") == {far}
-    assert listed(family="app", desiredStatus="STOPPED") == {ended}
-    deployment = service(ecs, "web")["deployments"][0]["id"]
-    assert listed(startedBy=deployment) == {served}
-    assert refusal(ecs.list_tasks, serviceName="ghost") == (
+    # Also while it is still stopping.
+    assert listed(desiredStatus="STOPPED") == {gone}
+    assert listed(family="far") == {of_far}
+    assert listed(family="fa") == set()
+    assert listed(startedBy="me") == {of_app}
+    assert listed(startedBy=deployment) == {of_service}
+    assert listed(launchType="FARGATE") == {of_far}
+    assert listed(launchType="EC2") == {of_app, of_service}
+    assert listed(containerInstance=instance) == {of_app, of_service}
+    assert listed(containerInstance=instance.rpartition("/")[2]) == {of_app, of_service}
+    assert listed(containerInstance="0" * 32) == set()
+    assert listed(family="app", launchType="EC2", desiredStatus="STOPPED") == {gone}
+    assert refusal(app.list_tasks, serviceName="none") == (
         "ServiceNotFoundException",
         "Service not found.",
     )
-    assert refusal(ecs.list_tasks, startedBy="me", family="app")[0] == INVALID
+    assert refusal(app.list_tasks, desiredStatus="GONE")[0] == INVALID
+    assert refusal(app.list_tasks, startedBy="me", family="app")[0] == INVALID
 
 
-def test_inactive_cluster(ecs: Any, app: str) -> None:
-    ecs.delete_cluster(cluster="default")
-    code, text = refusal(ecs.run_task, taskDefinition=app)
-    assert (code, text) == ("ClusterNotFoundException", "The referenced cluster was inactive.")
+def test_pending_tasks_are_listed_as_running(app: Any) -> None:
+    wait = [{"containerName": "first", "condition": "COMPLETE"}]
+    first = container("first", essential=False, command=SLEEP)
+    register(app, "wait", first, container(dependsOn=wait))
+    arn = run(app, "wait")["taskArn"]
+    assert app.list_tasks()["taskArns"] == [arn]
+    assert task(app, arn)["lastStatus"] == "PENDING"
+
+
+def test_versions_grow(app: Any, admin: AdminClient) -> None:
+    arn = run(app, "app")["taskArn"]
+    seen_versions = [1]
+    wait_running(app, arn)
+    seen_versions.append(task(app, arn)["version"])
+    app.stop_task(task=arn)
+    seen(admin, lambda: task(app, arn)["lastStatus"] == "STOPPED")
+    seen_versions.append(task(app, arn)["version"])
+    assert seen_versions == sorted(set(seen_versions))

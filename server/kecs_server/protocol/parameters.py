@@ -63,14 +63,15 @@ def _structure(shape: StructureShape, value: Any, member: str) -> Parameters:
         raise SerializationException(_LIST_FOUND)
     if not isinstance(value, dict):
         raise SerializationException(f"Unrecognized collection type in {member}")
-    for required in shape.required_members:
-        if value.get(required) is None:
-            raise InvalidParameterException(f"{required} can not be null.")
-    return {
+    parameters = {
         name: _check(inner, value[name], name)
         for name, inner in shape.members.items()
         if value.get(name) is not None
     }
+    for required in shape.required_members:
+        if required not in parameters:
+            raise InvalidParameterException(f"{required} can not be null.")
+    return parameters
 
 
 def _list(shape: ListShape, value: Any, member: str) -> list[Any]:

@@ -1,0 +1,314 @@
+"""RunTask: what it refuses, defaults, overrides, client tokens, tags (ecs-facts 5)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from api_steps import NETWORK
+from api_steps import SLEEP
+from api_steps import container
+from api_steps import refusal
+from api_steps import register
+from api_steps import register_fargate
+from api_steps import run
+from api_steps import task
+from api_steps import wait_running
+from api_steps import wait_stopped
+from botocore.exceptions import ClientError
+
+from pytest_kecs.admin import AdminClient
+
+INVALID = "InvalidParameterException"
+CLIENT = "ClientException"
+TAGS = [{"key": "a", "value": "b"}]
+
+ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("unknown", {"taskDefinition": "none"}, CLIENT, "TaskDefinition not found."),
+    ("unknown revision", {"taskDefinition": "app:9"}, CLIENT, "TaskDefinition not found."),
+    ("inactive", {"taskDefinition": "old:1"}, CLIENT, "TaskDefinition is inactive"),
+    (
+        # The definition is looked at first.
+        "unknown in unknown cluster",
+        {"taskDefinition": "none", "cluster": "none"},
+        CLIENT,
+        "TaskDefinition not found.",
+    ),
+    ("cluster", {"cluster": "none"}, "ClusterNotFoundException", "Cluster not found."),
+    (
+        "no network",
+        {"taskDefinition": "far", "launchType": "FARGATE"},
+        INVALID,
+        "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+    ),
+    (
+        "no subnets",
+        {
+            "taskDefinition": "far",
+            "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": []}},
+        },
+        INVALID,
+        "subnets can not be empty.",
+    ),
+    (
+        "unknown subnet",
+        {
+            "taskDefinition": "far",
+            "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["net"]}},
+        },
+        INVALID,
+        "Error retrieving subnet information for [net]: The subnet ID 'net' does not exist "
+        "(ErrorCode: InvalidSubnetID.NotFound)",
+    ),
+    (
+        "unknown group",
+        {
+            "taskDefinition": "far",
+            "launchType": "FARGATE",
+            "networkConfiguration": {
+                "awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["g"]}
+            },
+        },
+        INVALID,
+        "Error retrieving security group information for [g]: The security group 'g' does not "
+        "exist (ErrorCode: InvalidGroup.NotFound)",
+    ),
+    (
+        "launch type and strategy",
+        {"launchType": "EC2", "capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]},
+        INVALID,
+        "Specifying both a launch type and capacity provider strategy is not supported. Remove "
+        "one and try again.",
+    ),
+    (
+        "launch type",
+        {"launchType": "LAMBDA"},
+        INVALID,
+        "launch type should be one of [EC2,FARGATE,EXTERNAL,FMI,MANAGED_INSTANCES]",
+    ),
+    (
+        "not for FARGATE",
+        {"launchType": "FARGATE"},
+        INVALID,
+        "Task definition does not support launch_type FARGATE.",
+    ),
+    (
+        "platform",
+        {
+            "taskDefinition": "far",
+            "launchType": "FARGATE",
+            "networkConfiguration": NETWORK,
+            "platformVersion": "9.9.9",
+        },
+        "PlatformUnknownException",
+        "The specified platform does not exist.",
+    ),
+]
+
+
+@pytest.fixture
+def app(cluster: Any) -> Any:
+    """A client in an account with a cluster and the families app, far and old (INACTIVE)."""
+    register(cluster, "app", container(command=SLEEP))
+    register_fargate(cluster, "far")
+    register(cluster, "old")
+    cluster.deregister_task_definition(taskDefinition="old:1")
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "message"), [pytest.param(*row[1:], id=row[0]) for row in ERRORS]
+)
+def test_refused(app: Any, params: dict[str, Any], code: str, message: str) -> None:
+    assert refusal(app.run_task, **{"taskDefinition": "app", **params}) == (code, message)
+    assert app.list_tasks()["taskArns"] == []
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"count": 0},
+        {"count": 11},
+        {"count": -1},
+        {"startedBy": "x" * 129},
+        {"group": "service:x"},
+        {"propagateTags": "SERVICE"},
+        {"overrides": {"containerOverrides": [{"name": "none"}]}},
+        {"overrides": {"containerOverrides": [{"command": ["x"]}]}},
+        {"overrides": {"containerOverrides": [{"name": "app", "command": ["x" * 8192]}]}},
+        {"overrides": {"containerOverrides": [{"name": "app", "environment": [{"value": "x"}]}]}},
+        {"networkConfiguration": NETWORK},
+        {"clientToken": "x" * 65},
+        {"capacityProviderStrategy": [{"capacityProvider": "none", "weight": 1}]},
+        {"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 0}]},
+    ],
+    ids=str,
+)
+def test_refused_in_words_of_our_own(app: Any, params: dict[str, Any]) -> None:
+    assert refusal(app.run_task, taskDefinition="app", **params)[0] == INVALID
+    assert app.list_tasks()["taskArns"] == []
+
+
+def test_first_answer(app: Any) -> None:
+    arn = app.describe_clusters()["clusters"][0]["clusterArn"]
+    answer = app.run_task(taskDefinition="app")
+    assert answer["failures"] == []
+    (started,) = answer["tasks"]
+    identifier = started["taskArn"].rpartition("/")[2]
+    assert re.fullmatch("[0-9a-f]{32}", identifier)
+    assert started["taskArn"] == f"arn:aws:ecs:us-east-1:123456789012:task/default/{identifier}"
+    assert started["clusterArn"] == arn
+    assert started["taskDefinitionArn"].endswith(":task-definition/app:1")
+    assert (started["lastStatus"], started["desiredStatus"]) == ("PENDING", "RUNNING")
+    assert started["group"] == "family:app"
+    assert started["launchType"] == "EC2"
+    assert started["version"] == 1
+    assert started["overrides"] == {
+        "containerOverrides": [{"name": "app"}],
+        "inferenceAcceleratorOverrides": [],
+    }
+    assert started["tags"] == []
+    assert ":container-instance/default/" in started["containerInstanceArn"]
+    for absent in ("startedBy", "stopCode", "startedAt", "stoppedAt", "platformVersion"):
+        assert absent not in started
+    (described,) = started["containers"]
+    assert described["lastStatus"] == "PENDING"
+    assert (described["cpu"], described["memory"]) == ("0", "64")
+    uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    assert re.search(f":container/default/{identifier}/{uuid}$", described["containerArn"])
+
+
+def test_first_answer_on_fargate(app: Any) -> None:
+    started = run(app, "far", launchType="FARGATE", networkConfiguration=NETWORK)
+    assert (started["lastStatus"], started["launchType"]) == ("PROVISIONING", "FARGATE")
+    assert (started["cpu"], started["memory"]) == ("256", "512")
+    assert (started["platformVersion"], started["platformFamily"]) == ("1.4.0", "Linux")
+    assert started["ephemeralStorage"] == {"sizeInGiB": 20}
+    assert "containerInstanceArn" not in started
+    (attachment,) = started["attachments"]
+    assert attachment["type"] == "ElasticNetworkInterface"
+    assert attachment["status"] == "PRECREATED"
+    assert attachment["details"] == [{"name": "subnetId", "value": "subnet-1"}]
+    wait_running(app, started["taskArn"])
+    described = task(app, started["taskArn"])
+    assert described["attachments"][0]["status"] == "ATTACHED"
+    assert described["connectivity"] == "CONNECTED"
+
+
+def test_count(app: Any) -> None:
+    answer = app.run_task(taskDefinition="app", count=10, group="batch", startedBy="x" * 128)
+    assert len({item["taskArn"] for item in answer["tasks"]}) == 10
+    assert {item["group"] for item in answer["tasks"]} == {"batch"}
+    assert {item["startedBy"] for item in answer["tasks"]} == {"x" * 128}
+
+
+def test_strategy(app: Any) -> None:
+    strategy = [
+        {"capacityProvider": "FARGATE", "base": 1, "weight": 1},
+        {"capacityProvider": "FARGATE_SPOT", "weight": 2},
+    ]
+    answer = app.run_task(
+        taskDefinition="far",
+        count=7,
+        capacityProviderStrategy=strategy,
+        networkConfiguration=NETWORK,
+    )
+    names = [item["capacityProviderName"] for item in answer["tasks"]]
+    assert (names.count("FARGATE"), names.count("FARGATE_SPOT")) == (3, 4)
+    assert {item["launchType"] for item in answer["tasks"]} == {"FARGATE"}
+
+
+def test_overrides(app: Any, admin: AdminClient) -> None:
+    register(
+        app,
+        "env",
+        container(
+            command=["sh", "-c", "exit 1"],
+            environment=[{"name": "A", "value": "1"}, {"name": "B", "value": "1"}],
+        ),
+        container("other", essential=False, command=SLEEP),
+    )
+    overrides = {
+        "cpu": "512",
+        "containerOverrides": [
+            {
+                "name": "app",
+                "command": ["sh", "-c", "echo $A$B$C"],
+                "environment": [{"name": "B", "value": "2"}, {"name": "C", "value": "3"}],
+                "memory": 128,
+            }
+        ],
+    }
+    started = run(app, "env", overrides=overrides)
+    assert started["overrides"] == {
+        "cpu": "512",
+        "containerOverrides": [overrides["containerOverrides"][0], {"name": "other"}],
+        "inferenceAcceleratorOverrides": [],
+    }
+    assert started["cpu"] == "512"
+    assert started["containers"][0]["memory"] == "128"
+    wait_stopped(app, started["taskArn"])
+    described = task(app, started["taskArn"])
+    assert described["overrides"] == started["overrides"]
+    assert described["containers"][0]["exitCode"] == 0
+    assert admin.logs(started["taskArn"], "app")[0].stdout == "123\n"
+
+
+def test_token(app: Any) -> None:
+    first = run(app, "app", clientToken="t", count=1)
+    assert run(app, "app", clientToken="t", count=1)["taskArn"] == first["taskArn"]
+    wait_running(app, first["taskArn"])
+    # The tasks come back as they are now.
+    assert run(app, "app", clientToken="t", count=1)["lastStatus"] == "RUNNING"
+    assert len(app.list_tasks()["taskArns"]) == 1
+    assert run(app, "app", clientToken="u", count=1)["taskArn"] != first["taskArn"]
+
+
+def test_token_of_another_request(app: Any) -> None:
+    first = run(app, "app", clientToken="t")
+    app.create_cluster(clusterName="other")
+    for params in ({"count": 2}, {"cluster": "other"}):
+        with pytest.raises(ClientError) as caught:
+            app.run_task(taskDefinition="app", clientToken="t", **params)
+        answer = caught.value.response
+        assert answer["Error"] == {
+            "Code": "ConflictException",
+            "Message": "The RunTask request could not be processed due to conflicts. The provided "
+            "clientToken is already in use with a different request.",
+        }
+        assert answer["resourceIds"] == [first["taskArn"]]
+
+
+def test_token_is_free_an_hour_after_its_tasks(app: Any, admin: AdminClient) -> None:
+    arn = run(app, "app", clientToken="t")["taskArn"]
+    app.stop_task(task=arn)
+    wait_stopped(app, arn)
+    assert run(app, "app", clientToken="t")["taskArn"] == arn
+    admin.advance_clock(3601)
+    assert len(app.run_task(taskDefinition="app", clientToken="t", count=2)["tasks"]) == 2
+
+
+def test_token_is_free_after_a_day(app: Any, admin: AdminClient) -> None:
+    arn = run(app, "app", clientToken="t")["taskArn"]
+    admin.advance_clock(24 * 3600 + 1)
+    assert run(app, "app", clientToken="t")["taskArn"] != arn
+
+
+def test_tags(app: Any) -> None:
+    inherited = [{"key": "a", "value": "of the definition"}, {"key": "c", "value": "d"}]
+    register(app, "tagged", tags=inherited)
+    assert run(app, "tagged")["tags"] == []
+    started = run(
+        app, "tagged", tags=TAGS, propagateTags="TASK_DEFINITION", enableECSManagedTags=True
+    )
+    assert started["tags"] == [
+        {"key": "a", "value": "b"},
+        {"key": "c", "value": "d"},
+        {"key": "aws:ecs:clusterName", "value": "default"},
+    ]
+    assert task(app, started["taskArn"])["tags"] == started["tags"]
+    (described,) = app.describe_tasks(tasks=[started["taskArn"]])["tasks"]
+    assert described["tags"] == []

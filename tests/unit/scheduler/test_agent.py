@@ -1,0 +1,266 @@
+"""A task's life on a manual clock: what the engine is told, and what the task says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.launch import Launch
+from kecs_server.domain.launch import new_task
+from kecs_server.domain.task import Task
+from kecs_server.domain.task import want_stopped
+from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.engines.base import ContainerStarted
+from kecs_server.engines.base import ContainerStopped
+from kecs_server.engines.base import Provisioned
+from kecs_server.engines.base import TaskLost
+from kecs_server.scheduler.agent import Provision
+from kecs_server.scheduler.agent import Remove
+from kecs_server.scheduler.agent import StartContainer
+from kecs_server.scheduler.agent import StopContainers
+from kecs_server.scheduler.agent import next_commands
+from kecs_server.scheduler.agent import observed
+
+
+def after(name: str, condition: str) -> list[dict[str, str]]:
+    return [{"containerName": name, "condition": condition}]
+
+
+class Life:
+    """One task, its agent, and the seconds that have passed."""
+
+    def __init__(self, *containers: dict[str, Any], awsvpc: bool = False) -> None:
+        definitions = [{"image": "i", "essential": True, **given} for given in containers]
+        body: dict[str, Any] = {"containerDefinitions": definitions}
+        if awsvpc:
+            body["networkMode"] = "awsvpc"
+        definition = TaskDefinition(
+            arn="arn",
+            family="f",
+            revision=1,
+            body=body,
+            compatibilities=[],
+            requires_attributes=[],
+            registered_at=0.0,
+            registered_by="me",
+        )
+        cluster = Cluster(name="c", arn="arn:c", settings=[], request={})
+        self.now = 0.0
+        self.task: Task = new_task(
+            Launch(
+                account="1" * 12,
+                region="r",
+                cluster=cluster,
+                definition=definition,
+                launch_type="FARGATE" if awsvpc else "EC2",
+                group="g",
+                now=self.now,
+                subnets=["subnet-1"],
+            )
+        )
+
+    def step(self) -> list[Any]:
+        """What the engine is told now."""
+        self.now += 1
+        return next_commands(self.task, self.now)
+
+    def see(self, kind: type[Any], /, **members: Any) -> list[Any]:
+        self.now += 1
+        observed(self.task, kind(task_id=self.task.id, **members), self.now)
+        return self.step()
+
+    def started(self, name: str) -> list[Any]:
+        return self.see(ContainerStarted, container=name, runtime_id="r")
+
+    def stopped(self, name: str, code: int | None = 0, reason: str | None = None) -> list[Any]:
+        return self.see(ContainerStopped, container=name, exit_code=code, reason=reason)
+
+    def run(self, *names: str) -> None:
+        """Bring all containers to RUNNING."""
+        self.step()
+        self.see(Provisioned)
+        for name in names:
+            self.started(name)
+        assert self.state == "RUNNING"
+
+    @property
+    def state(self) -> str:
+        return self.task.last_status.name
+
+    @property
+    def codes(self) -> dict[str, int | None]:
+        return {container.name: container.exit_code for container in self.task.containers}
+
+
+def test_one_container_on_a_bridge() -> None:
+    life = Life({"name": "a"})
+    assert life.state == "PENDING"
+    assert life.step() == [Provision()]
+    assert life.step() == []
+    assert life.see(Provisioned) == [StartContainer("a")]
+    assert life.started("a") == []
+    assert (life.state, life.task.started_at) == ("RUNNING", life.now)
+    assert life.stopped("a", 3) == [Remove()]
+    assert (life.state, life.task.stop_code) == ("STOPPED", "EssentialContainerExited")
+    assert life.task.stopped_reason == "Essential container in task exited"
+    assert life.codes == {"a": 3}
+    assert life.step() == []
+
+
+def test_states_of_awsvpc() -> None:
+    life = Life({"name": "a"}, awsvpc=True)
+    assert (life.state, life.task.version) == ("PROVISIONING", 1)
+    life.step()
+    life.see(Provisioned, address="10.0.0.1")
+    assert (life.state, life.task.version) == ("PENDING", 2)
+    life.started("a")
+    assert (life.state, life.task.version) == ("RUNNING", 4)
+    want_stopped(life.task, "UserInitiated", "why", life.now)
+    assert life.step() == [StopContainers(("a",))]
+    assert (life.state, life.task.version) == ("STOPPING", 5)
+    life.stopped("a", 143)
+    assert (life.state, life.task.version) == ("STOPPED", 6)
+    states = [text for _, text in life.task.news if text.isupper()]
+    assert states == ["PENDING", "RUNNING", "STOPPING", "DEPROVISIONING", "STOPPED"]
+
+
+def test_essential_takes_the_others_along() -> None:
+    life = Life({"name": "a"}, {"name": "b", "essential": False})
+    life.run("a", "b")
+    assert life.stopped("a", 1) == [StopContainers(("b",))]
+    assert life.state == "STOPPING"
+    assert life.stopped("b", 143) == [Remove()]
+    assert life.codes == {"a": 1, "b": 143}
+
+
+def test_one_that_is_not_essential_ends_without_consequence() -> None:
+    life = Life({"name": "a"}, {"name": "b", "essential": False})
+    life.run("a", "b")
+    assert life.stopped("b", 9) == []
+    assert life.state == "RUNNING"
+
+
+def test_one_that_ends_before_the_others_have_started() -> None:
+    life = Life({"name": "a"}, {"name": "b", "essential": False})
+    life.step()
+    life.see(Provisioned)
+    life.started("b")
+    life.stopped("b", 0)
+    assert life.state == "PENDING"
+    life.started("a")
+    assert life.state == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("condition", "code", "starts"),
+    [
+        ("START", None, True),
+        ("COMPLETE", 5, True),
+        ("SUCCESS", 0, True),
+        ("SUCCESS", 5, False),
+    ],
+)
+def test_dependencies(condition: str, code: int | None, starts: bool) -> None:  # noqa: FBT001
+    life = Life(
+        {"name": "a", "dependsOn": after("b", condition)}, {"name": "b", "essential": False}
+    )
+    life.step()
+    assert life.see(Provisioned) == [StartContainer("b")]
+    commands = life.started("b")
+    if code is not None:
+        assert commands == []
+        commands = life.stopped("b", code)
+    assert commands == ([StartContainer("a")] if starts else [Remove()])
+    if not starts:
+        assert (life.state, life.task.stop_code) == ("STOPPED", "TaskFailedToStart")
+        assert life.codes == {"a": None, "b": 5}
+        reason = life.task.container("a").reason
+        assert reason is not None
+        assert reason.startswith("CannotStartContainerError: dependency graph")
+
+
+def test_stop_in_reverse_order() -> None:
+    life = Life(
+        {"name": "a"},
+        {"name": "b", "dependsOn": after("a", "START")},
+        {"name": "c", "dependsOn": after("b", "START")},
+    )
+    life.run("a", "b", "c")
+    want_stopped(life.task, "UserInitiated", "why", life.now)
+    assert life.step() == [StopContainers(("c",))]
+    assert life.stopped("c", 0) == [StopContainers(("b",))]
+    assert life.stopped("b", 0) == [StopContainers(("a",))]
+    assert life.stopped("a", 0) == [Remove()]
+
+
+def test_stop_before_anything() -> None:
+    life = Life({"name": "a"})
+    want_stopped(life.task, "UserInitiated", "why", life.now)
+    assert life.step() == []
+    assert (life.state, life.task.started_at, life.codes) == ("STOPPED", None, {"a": None})
+
+
+def test_stop_while_it_is_provisioned() -> None:
+    life = Life({"name": "a"})
+    life.step()
+    want_stopped(life.task, "UserInitiated", "why", life.now)
+    assert life.step() == [Remove()]
+    assert life.see(Provisioned) == []
+    assert life.state == "STOPPED"
+
+
+def test_stop_while_it_starts() -> None:
+    life = Life({"name": "a"})
+    life.step()
+    life.see(Provisioned)
+    want_stopped(life.task, "UserInitiated", "why", life.now)
+    assert life.step() == [StopContainers(("a",))]
+    assert life.started("a") == []
+    assert life.stopped("a", 143) == [Remove()]
+    assert life.task.started_at is None
+
+
+@pytest.mark.parametrize(
+    ("awsvpc", "reason"),
+    [(False, "Task failed to start"), (True, "CannotPullContainerError: no such image")],
+)
+def test_a_container_that_cannot_start(awsvpc: bool, reason: str) -> None:  # noqa: FBT001
+    life = Life({"name": "a"}, awsvpc=awsvpc)
+    life.step()
+    life.see(Provisioned)
+    life.stopped("a", None, "CannotPullContainerError: no such image")
+    assert (life.state, life.task.stop_code) == ("STOPPED", "TaskFailedToStart")
+    assert life.task.stopped_reason == reason
+    assert life.task.container("a").reason == "CannotPullContainerError: no such image"
+
+
+def test_a_sandbox_that_is_lost() -> None:
+    life = Life({"name": "a"})
+    life.run("a")
+    life.stopped("a", None, "gone")
+    life = Life({"name": "a"})
+    life.run("a")
+    assert life.see(TaskLost, reason="node lost") == [Remove()]
+    assert (life.state, life.task.stop_code) == ("STOPPED", "TerminationNotice")
+    assert life.task.stopped_reason == "node lost"
+
+
+def test_the_first_cause_stays() -> None:
+    life = Life({"name": "a"})
+    life.run("a")
+    want_stopped(life.task, "UserInitiated", "first", life.now)
+    want_stopped(life.task, "ServiceSchedulerInitiated", "second", life.now)
+    life.step()
+    life.stopped("a", 0)
+    assert (life.task.stop_code, life.task.stopped_reason) == ("UserInitiated", "first")
+
+
+def test_what_comes_too_late_changes_nothing() -> None:
+    life = Life({"name": "a"})
+    life.run("a")
+    life.stopped("a", 0)
+    before = (life.state, life.codes, life.task.version)
+    assert life.stopped("a", 9) == []
+    assert life.see(TaskLost, reason="late") == []
+    assert (life.state, life.codes, life.task.version) == before
