@@ -1,0 +1,129 @@
+"""When a waiter's poll is held, and until when."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from kecs_server.protocol import holding
+from kecs_server.protocol.holding import Holder
+from kecs_server.protocol.holding import is_waiter
+from kecs_server.state.realm import Realm
+
+PENDING: Any = {"tasks": [{"lastStatus": "PENDING"}], "failures": []}
+RUNNING: Any = {"tasks": [{"lastStatus": "RUNNING"}], "failures": []}
+STOPPED: Any = {"tasks": [{"lastStatus": "STOPPED"}], "failures": []}
+MISSING: Any = {"tasks": [], "failures": [{"arn": "a", "reason": "MISSING"}]}
+
+
+class Asked:
+    """A waiter's question on a clock that moves only while a poll is held."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.answer = PENDING
+        self.becomes: tuple[float, Any] | None = None
+        self.holder = Holder()
+        self.realm = Realm(id="r", name="r", engine="process", images={}, wake=lambda realm: None)
+        monkeypatch.setattr(holding.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(self.realm, "wait", self._wait)
+
+    def _wait(self, since: int, deadline: float) -> int:
+        if deadline == 0.0:
+            return self.realm.version
+        if self.becomes is not None and self.becomes[0] <= deadline:
+            self.now, self.answer = self.becomes
+            self.becomes = None
+        else:
+            self.now = deadline
+        return self.realm.version
+
+    def poll(self) -> float:
+        """Ask once; returns for how many seconds the poll was held."""
+        began = self.now
+        answer = self.holder.answer("q", "DescribeTasks", self.realm, lambda: self.answer)
+        assert answer == self.answer
+        return self.now - began
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return Asked(monkeypatch)
+
+
+def test_the_first_is_answered_at_once_and_the_next_held_for_the_delay(asked: Asked) -> None:
+    assert asked.poll() == 0.0
+    assert [asked.poll() for _ in range(3)] == [6.0, 6.0, 6.0]
+
+
+def test_a_change_ends_the_hold(asked: Asked) -> None:
+    asked.poll()
+    asked.becomes = (asked.now + 2.5, RUNNING)
+    assert asked.poll() == 2.5
+
+
+def test_what_has_changed_since_is_answered_at_once(asked: Asked) -> None:
+    asked.poll()
+    asked.answer = RUNNING
+    assert asked.poll() == 0.0
+
+
+def test_a_later_question_is_another_waiters_first(asked: Asked) -> None:
+    asked.poll()
+    asked.now += holding.FOLLOWS_WITHIN
+    assert asked.poll() == 0.0
+
+
+def test_an_answer_that_ends_some_waiter_is_held_one_repetition_later(asked: Asked) -> None:
+    asked.answer = RUNNING
+    assert [asked.poll() for _ in range(4)] == [0.0, 0.0, 6.0, 6.0]
+
+
+def test_an_answer_that_ends_every_waiter_is_never_held(asked: Asked) -> None:
+    asked.answer = STOPPED
+    assert [asked.poll() for _ in range(4)] == [0.0] * 4
+
+
+def test_a_missing_task_fails_one_waiter_and_not_the_other(asked: Asked) -> None:
+    asked.answer = MISSING
+    assert [asked.poll() for _ in range(3)] == [0.0, 0.0, 6.0]
+
+
+def test_an_ended_realm_holds_nobody(asked: Asked) -> None:
+    asked.poll()
+    asked.realm.end()
+    assert asked.poll() == 0.0
+
+
+def test_a_real_hold_is_woken_by_a_change() -> None:
+    realm = Realm(id="r", name="r", engine="process", images={}, wake=lambda realm: None)
+    holder = Holder()
+    state = {"answer": PENDING}
+
+    def ask() -> Any:
+        return state["answer"]
+
+    def change() -> None:
+        with realm.changing():
+            state["answer"] = RUNNING
+
+    holder.answer("q", "DescribeTasks", realm, ask)
+    timer = threading.Timer(0.05, change)
+    timer.start()
+    assert holder.answer("q", "DescribeTasks", realm, ask) == RUNNING
+    timer.join()
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "expected"),
+    [
+        ("Boto3/1.44 md/Botocore#1.44 m/B,b,Z cfg/retry-mode#legacy Botocore/1.44", True),
+        ("Boto3/1.44 m/b,Z Botocore/1.44", False),
+        ("m/B", True),
+        ("Boto3/1.44 xm/B", False),
+        ("", False),
+    ],
+)
+def test_who_is_a_waiter(user_agent: str, expected: bool) -> None:  # noqa: FBT001
+    assert is_waiter(user_agent) is expected
