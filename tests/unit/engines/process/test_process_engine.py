@@ -278,7 +278,9 @@ def test_sigpipe_is_not_ignored(driver: Driver) -> None:
     task = driver.start("grep", "-E", "Sig(Ign|Blk)", "/proc/self/status")
     driver.wait(ContainerStopped, task)
     values = [line.split()[1] for line in driver.stdout(task).decode().splitlines()]
-    assert [int(value, 16) for value in values] == [0, 0]
+    # 32 and 33 are the C library's own: nobody can set them, so they stay as they were inherited.
+    settable = ~(1 << 31 | 1 << 32)
+    assert [int(value, 16) & settable for value in values] == [0, 0]
 
 
 def test_idle_container_holds_nothing_open(driver: Driver) -> None:
