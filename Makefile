@@ -1,5 +1,5 @@
 # Everything is run with .venv, and writes below this folder only.
-.PHONY: demo test test-kind lint bench wheel env clean
+.PHONY: demo test test-kind lint bench wheel env dev clean
 
 export TMPDIR := $(CURDIR)/.tmp
 export PYTHONDONTWRITEBYTECODE :=
@@ -9,25 +9,28 @@ WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 env:
 	@mkdir -p .tmp && .ci/env
 
+dev:
+	@mkdir -p .tmp && .ci/env dev
+
 demo: env
 	@cd examples/quickstart && ../../$(PYTEST) -v
 
-test: env
+test: dev
 	@$(PYTEST) -n $(WORKERS) --maxprocesses 4
 
 # Needs Docker and kind. KECS_KIND_IMAGE names the node image, KECS_TEST_IMAGE one with a shell,
 # KECS_TEST_PYTHON_IMAGE one with Python 3.
-test-kind: env
+test-kind: dev
 	@$(PYTEST) tests/kind
 	@KECS_TEST_ENGINES=kind $(PYTEST) tests/contract -n 2
 
-lint: env
+lint: dev
 	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy
 
-bench: env
+bench: dev
 	@.venv/bin/python -m benchmarks
 
-wheel: env
+wheel: dev
 	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
 
 clean:

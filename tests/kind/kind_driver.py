@@ -138,9 +138,10 @@ class Lab:
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    def on_node(self, script: str) -> str:
-        command = ["docker", "exec", self.node, "sh", "-c", script]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    def restart_api_server(self) -> None:
+        """Kill it; kubelet starts it again a few seconds later."""
+        command = ["docker", "exec", self.node, "sh", "-c", "kill -9 $(pidof kube-apiserver)"]
+        subprocess.run(command, check=True, capture_output=True)
 
     def load(self, image: str) -> None:
         command = ["kind", "load", "docker-image", image, "--name", self.name]

@@ -65,7 +65,7 @@ class KindCluster:
     """
 
     engine_name = "kind"
-    namespace = None
+    namespace: str | None = None
     is_disposable = True
     has_nodes = True
 

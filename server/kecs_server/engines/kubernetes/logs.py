@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 _LAST_BYTES_SECONDS = 10.0
 _KUBELET_ERROR = re.compile(
-    rb"(rpc error: code = \w+ desc = |unable to retrieve container logs for )[^\n]*[0-9a-f]{64}[^\n]*$"
+    rb"(rpc error: code = \w+ desc|unable to retrieve container logs)[^\n]*[0-9a-f]{64}[^\n]*$"
 )
 _GAP = b"[kecs: a part of this log was lost]\n"
 
