@@ -142,6 +142,7 @@ def test_refused(app: Any, params: dict[str, Any], code: str, message: str) -> N
         {"overrides": {"containerOverrides": [{"name": "app", "environment": [{"value": "x"}]}]}},
         {"networkConfiguration": NETWORK},
         {"clientToken": "x" * 65},
+        {"tags": [{"key": "aws:x", "value": "1"}]},
         {"capacityProviderStrategy": [{"capacityProvider": "none", "weight": 1}]},
         {"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 0}]},
     ],

@@ -9,6 +9,7 @@ import pytest
 from api_steps import NETWORK
 from api_steps import SLEEP
 from api_steps import container
+from api_steps import messages
 from api_steps import refusal
 from api_steps import register
 from api_steps import register_fargate
@@ -253,9 +254,7 @@ def test_what_create_returns(app: Any) -> None:
 
 
 def test_fargate(app: Any) -> None:
-    created = create(
-        app, taskDefinition="far", launchType="FARGATE", networkConfiguration=NETWORK
-    )
+    created = create(app, taskDefinition="far", launchType="FARGATE", networkConfiguration=NETWORK)
     assert (created["platformVersion"], created["platformFamily"]) == ("LATEST", "Linux")
     assert created["deployments"][0]["platformVersion"] == "1.4.0"
     assert created["roleArn"].endswith(
@@ -351,6 +350,12 @@ def test_list(app: Any) -> None:
     assert refusal(app.list_services, schedulingStrategy="X")[0] == INVALID
     app.delete_service(service="a")
     assert listed() == ["b"]
+    for number in range(12):
+        create(app, f"c{number}", desiredCount=0)
+    # Ten to a page, where others have a hundred.
+    first = app.list_services()
+    assert len(first["serviceArns"]) == 10
+    assert len(app.list_services(nextToken=first["nextToken"])["serviceArns"]) == 3
 
 
 def test_unknown_service(app: Any) -> None:
@@ -476,6 +481,16 @@ def test_delete(app: Any, admin: AdminClient) -> None:
         app.delete_service(service="s")
     # Its name is free again.
     assert create(app)["status"] == "ACTIVE"
+
+
+def test_events_of_scaling_in(app: Any, admin: AdminClient) -> None:
+    create(app)
+    wait_stable(app, "s")
+    (arn,) = app.list_tasks(serviceName="s")["taskArns"]
+    app.update_service(service="s", desiredCount=0)
+    seen(admin, lambda: messages(service(app, "s"))[0] == "has reached a steady state.")
+    stopped = f"has stopped 1 running tasks: (task {arn.rpartition('/')[2]})."
+    assert stopped in messages(service(app, "s"))
 
 
 def test_delete_when_scaled_to_nothing(app: Any, admin: AdminClient) -> None:

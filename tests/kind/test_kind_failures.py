@@ -129,22 +129,33 @@ def test_the_watch_breaks_and_nothing_is_missed(driver: Driver, image: str) -> N
     assert driver.stopped(task, "app").exit_code == 9
 
 
-def test_a_gap_in_the_watch(gateway: Gateway, remote: Driver, image: str, lab: Lab) -> None:
-    """What ended meanwhile is read from the Pods that are left; Pods that are gone are lost."""
-    watch = remote.engine._tasks._watch  # type: ignore[union-attr]
+def test_the_api_server_restarts(
+    kind: Driver, gateway: Gateway, remote: Driver, image: str, lab: Lab
+) -> None:
+    """Nothing is missed by who was watching. Who was cut off meanwhile reads from the Pods that
+    are left what ended; Pods that are gone are lost.
+    """
+    watched = kind.run(shell("app", POLITE, image))
+    wait_for_output(kind, watched, "app")
     kept = remote.run(shell("app", "sleep 1; exit 7", image))
     gone = remote.run(shell("app", POLITE, image))
     gateway.shut()
     lab.delete_pod(remote, gone, "--grace-period=0", "--force")
     lab.kubectl("wait", "pod", "-A", "-l", f"kecs/task-id={gone}", "--for=delete")
-    # A server that has just started knows nothing of so old a version: 410 Gone.
-    lab.restart_api_server()
-    watch._version = "1"
-    gateway.open()
 
+    lab.restart_api_server()
+    # A server that has just started knows nothing of so old a version: 410 Gone.
+    remote.engine._tasks._watch._version = "1"  # type: ignore[union-attr]
+    gateway.open()
+    kind.engine.stop_containers(watched, ["app"])
+    then = kind.start(shell("app", "exit 6", image))
+
+    assert kind.stopped(watched, "app").exit_code == 9
+    assert kind.stopped(then, "app").exit_code == 6
     assert remote.stopped(kept, "app").exit_code == 7
     assert "nobody saw" in remote.wait(gone, TaskLost).reason
     assert "exit code unknown" in str(remote.stopped(gone, "app").reason)
+    kind.remove_all()
 
 
 def test_a_cluster_that_does_not_come_back(gateway: Gateway, remote: Driver, image: str) -> None:
@@ -155,16 +166,3 @@ def test_a_cluster_that_does_not_come_back(gateway: Gateway, remote: Driver, ima
     assert "does not answer" in remote.wait(task, TaskLost).reason
     assert remote.stopped(task, "app").exit_code is None
     gateway.open()
-
-
-def test_the_api_server_restarts(kind: Driver, image: str, lab: Lab) -> None:
-    task = kind.run(shell("app", POLITE, image))
-    wait_for_output(kind, task, "app")
-
-    lab.restart_api_server()
-    kind.engine.stop_containers(task, ["app"])
-    then = kind.start(shell("app", "exit 6", image))
-
-    assert kind.stopped(task, "app").exit_code == 9
-    assert kind.stopped(then, "app").exit_code == 6
-    kind.remove_all()

@@ -92,7 +92,7 @@ def create_service(call: Call, params: Structure) -> Structure:
         platform_version=placement.checked_platform(params, capacity),
         network_configuration=params.get("networkConfiguration"),
     )
-    deployments.begin(service, target, call.now)
+    deployments.begin(service, target, service.created_at)
     cluster.services[service.name] = service
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}

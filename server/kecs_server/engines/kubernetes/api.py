@@ -307,7 +307,7 @@ class Watch:
         self._stream.close()
 
 
-def connect(kubeconfig: Path | None, context: str | None, *, patience: float = 30.0) -> ClusterApi:
+def connect(kubeconfig: Path | None, context: str | None, *, patience: float = 60.0) -> ClusterApi:
     """Read a kubeconfig; nothing is sent yet.
 
     :param kubeconfig: None: `$KUBECONFIG`, else `~/.kube/config`, as kubectl does.
