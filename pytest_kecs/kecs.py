@@ -60,6 +60,7 @@ class Kecs:
 
         :raises TaskNotStarted: ECS answered with failures.
         """
+        __tracebackhide__ = True
         [task] = self.run_tasks(
             task_definition,
             count=1,
@@ -81,6 +82,7 @@ class Kecs:
         **parameters: Any,
     ) -> list[Task]:
         """Run `count` equal tasks; the rest as for `run_task`."""
+        __tracebackhide__ = True
         return Runner(self._client).run(
             task_definition,
             count=count,
@@ -95,6 +97,7 @@ class Kecs:
 
         :raises WaitError: ECS does not know it.
         """
+        __tracebackhide__ = True
         arn, cluster = _located(task, cluster)
         answer = self._client.describe_tasks(cluster=cluster, tasks=[arn])
         if not answer["tasks"]:
@@ -105,12 +108,14 @@ class Kecs:
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Wait until the task is RUNNING; a task that is stopping can no longer become so."""
+        __tracebackhide__ = True
         return self._wait_task(task, cluster, timeout, "RUNNING", _is_running)
 
     def wait_stopped(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Wait until the task is STOPPED, for whatever reason."""
+        __tracebackhide__ = True
         return self._wait_task(task, cluster, timeout, "STOPPED", _is_stopped)
 
     def _wait_task(
@@ -121,7 +126,10 @@ class Kecs:
         status: str,
         has_come: Callable[[Task], bool],
     ) -> Task:
+        __tracebackhide__ = True
+
         def look() -> Task | None:
+            __tracebackhide__ = True
             seen = self.describe(task, cluster=cluster)
             if has_come(seen):
                 return seen
@@ -145,9 +153,11 @@ class Kecs:
         """Wait until the service has one deployment and all its tasks run, as ECS's own waiter
         `services_stable` means it; returns the service as DescribeServices gives it.
         """
+        __tracebackhide__ = True
         name, cluster = _service_located(service, cluster)
 
         def look() -> dict[str, Any] | None:
+            __tracebackhide__ = True
             seen = self._describe_service(name, cluster)
             if seen["status"] != "ACTIVE":
                 text = f"is {seen['status']} and will not become stable"
@@ -219,6 +229,7 @@ class Kecs:
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Assert that the task is RUNNING, or becomes so."""
+        __tracebackhide__ = True
         return self.wait_running(task, timeout, cluster=cluster)
 
     def assert_service_stable(
@@ -229,6 +240,7 @@ class Kecs:
         cluster: str | None = None,
     ) -> dict[str, Any]:
         """Assert that the service is stable, or becomes so."""
+        __tracebackhide__ = True
         return self.wait_stable(service, timeout, cluster=cluster)
 
     def assert_stopped(
@@ -247,6 +259,7 @@ class Kecs:
         `exit_code` is that of `container`, which a task with a single one need not name.
         `reason` is a part of, or a compiled pattern found in, the task's or a container's reason.
         """
+        __tracebackhide__ = True
         stopped = self.wait_stopped(task, timeout, cluster=cluster)
         wrong = list(differences(stopped, exit_code, container, stop_code, reason))
         if wrong:

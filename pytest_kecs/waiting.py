@@ -45,6 +45,7 @@ def wait_until(changes: Changes, look: Callable[[], Found | None], timeout: floa
 
     `look` raises what must end the wait early.
     """
+    __tracebackhide__ = True
     # The version is read before each look: a change in between ends the next long-poll at once.
     change = changes.wait(-1, timeout=timeout)
     while True:
