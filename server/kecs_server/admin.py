@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -204,7 +205,7 @@ def _checked_engine(name: str) -> str:
 
 
 def _checked_account(account: Any) -> str:
-    if not isinstance(account, str) or len(account) != 12 or not account.isdigit():
+    if not isinstance(account, str) or not re.fullmatch("[0-9]{12}", account):
         raise BadRequest(f"an account is 12 digits, not {account!r}")
     return account
 

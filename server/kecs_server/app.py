@@ -45,10 +45,12 @@ def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
     def receive() -> Response | None:
         g.request_id = str(uuid.uuid4())
         # Whatever the answer will be, the body must not stay on a kept-alive connection.
-        try:
-            request.get_data()
-        except OSError as error:
-            return _json(error_answer(SerializationException(f"Broken request body: {error}")))
+        problem = _body_problem()
+        if problem is not None:
+            refusal = _json(error_answer(SerializationException(problem)))
+            # Where the body ends, and the next request begins, cannot be told.
+            refusal.headers["Connection"] = "close"
+            return refusal
         host = request.host.rpartition(":")[0] or request.host
         if host not in LOOPBACK:
             # A web page whose name resolves to loopback must not reach what runs commands.
@@ -83,6 +85,18 @@ def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
     return app
 
 
+def _body_problem() -> str | None:
+    """Read the body; says what is wrong with its framing."""
+    length = request.headers.get("Content-Length")
+    if length is not None and request.content_length is None:
+        return f"The Content-Length '{length}' is not valid."
+    try:
+        request.get_data()
+    except (OSError, ValueError) as error:
+        return f"The request body is broken: {error}"
+    return None
+
+
 def _signed_request() -> SignedRequest:
     return SignedRequest(
         method=request.method,
@@ -97,7 +111,7 @@ def _service_of(signed: SignedRequest) -> str | None:
     """The service that the credential scope names; whether it is true is checked later."""
     scope = signed.headers.get("authorization", "").partition("Credential=")[2].split(",")[0]
     parts = scope.split("/")
-    return parts[-2] if len(parts) >= 5 else None
+    return parts[3] if len(parts) >= 5 else None
 
 
 def _sts(dispatcher: Dispatcher, environment: Environment, signed: SignedRequest) -> Response:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import signal
 import socket
 import threading
+import uuid
+from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
@@ -15,6 +18,7 @@ from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
+from kecs_server.app import JSON_TYPE
 from kecs_server.app import create_app
 from kecs_server.environment import Environment
 from kecs_server.lifetime import Lifetime
@@ -49,6 +53,19 @@ class RequestHandler(WSGIRequestHandler):
         proceed = super().handle_expect_100()
         self.wfile.flush()
         return proceed
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no HTTP request, in the form of ECS's errors and not as a page."""
+        text = message or HTTPStatus(code).phrase
+        body = json.dumps({"__type": "SerializationException", "message": text}).encode()
+        self.request_version = self.protocol_version
+        self.send_response(code)
+        self.send_header("Content-Type", JSON_TYPE)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         _log.debug(message, *args)

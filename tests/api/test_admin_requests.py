@@ -1,0 +1,141 @@
+"""`/_kecs` on the wire: what is malformed gets a text, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from api_steps import SLEEP
+from api_steps import container
+from api_steps import register
+from api_steps import run
+from api_steps import seen
+from api_steps import wait_running
+from kecs_server.credentials import Credentials
+
+from pytest_kecs.admin import AdminClient
+from pytest_kecs.errors import AdminError
+from pytest_kecs.launcher import Launcher
+
+Post = Callable[[str, bytes], tuple[int, Any]]
+
+
+@pytest.fixture
+def post(server: Launcher, credentials: Credentials, admin: AdminClient) -> Iterator[Post]:
+    connection = HTTPConnection(urlsplit(server.endpoint).netloc, timeout=20)
+    user = f"{credentials.access_key}:{credentials.secret_key}"
+    headers = {
+        "Authorization": "Basic " + b64encode(user.encode()).decode(),
+        "Content-Type": "application/json",
+    }
+
+    def post(path: str, body: bytes) -> tuple[int, Any]:
+        connection.request("POST", f"/_kecs/{path}", body, headers)
+        with connection.getresponse() as response:
+            return response.status, json.loads(response.read())
+
+    yield post
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("realms", b""),
+        ("realms", b"[]"),
+        ("realms", b"{"),
+        ("realms", b'{"account": "1"}'),
+        ("realms", b'{"account": 123456789012}'),
+        ("realms", '{"account": "१२३४५६७८९०१२"}'.encode()),
+        ("realms", b'{"engine": "docker"}'),
+        ("realms", b'{"engine": ["x"]}'),
+        ("realms", b'{"images": ["x"]}'),
+        ("realms", b'{"images": {"x": 1}}'),
+        ("realms", b'{"images": {"x": "a \'b"}}'),
+        ("realms", b'{"images": {"x": {"no": 1}}}'),
+        ("realms", b'{"images": {"x": {"command": [1]}}}'),
+        ("realms", b'{"images": {"x": {"environment": "a=b"}}}'),
+        ("realms", b'{"images": {"x": {"environment": {"a": 1}}}}'),
+        ("realms", b'{"images": {"x": {"image": 1}}}'),
+        ("keys", b"{}"),
+        ("keys", b'{"account": "x"}'),
+        ("prepare", b'{"engine": "docker"}'),
+        ("prepare", b'{"wait": "long"}'),
+        ("prepare", b'{"wait": NaN}'),
+        ("wait", b'{"since": "x"}'),
+        ("wait", b'{"since": []}'),
+        ("wait", b'{"deadline": "x"}'),
+        ("wait", b'{"timeout": Infinity}'),
+        ("images", b"{}"),
+        ("images", b'{"pattern": "x"}'),
+        ("images", b'{"pattern": "x", "stand_in": 1}'),
+        ("clock", b'{"advance": -1}'),
+        ("clock", b'{"advance": NaN}'),
+        ("clock", b'{"advance": true}'),
+        ("lease", b'{"owner_pid": "x"}'),
+        ("lease", b'{"owner_pid": -1}'),
+        ("lease", b'{"seconds": "x"}'),
+    ],
+)
+def test_refused(post: Post, path: str, body: bytes) -> None:
+    status, answer = post(path, body)
+    assert status == 400
+    assert answer["error"]
+
+
+def test_logs_and_their_refusals(cluster: Any, admin: AdminClient) -> None:
+    register(cluster, "app", container(command=["sh", "-c", "echo out; echo err >&2; sleep 100"]))
+    arn = run(cluster, "app")["taskArn"]
+    (log,) = seen(admin, lambda: [log for log in admin.logs(arn) if log.stdout and log.stderr])
+    assert (log.name, log.stdout, log.stderr) == ("app", "out\n", "err\n")
+    for task, name in (("none", None), (arn, "none")):
+        with pytest.raises(AdminError) as caught:
+            admin.logs(task, name)
+        assert "none" in str(caught.value)
+
+
+def test_report(cluster: Any, admin: AdminClient) -> None:
+    register(cluster, "app", container(command=["sh", "-c", "seq 100; exit 4"]))
+    arn = run(cluster, "app")["taskArn"]
+    cluster.create_service(serviceName="s", taskDefinition="app", desiredCount=0)
+    cluster.get_waiter("tasks_stopped").wait(tasks=[arn])
+    report = admin.report()
+    (task,) = report["tasks"]
+    assert task["containers"][0]["exitCode"] == 4
+    assert [service["serviceName"] for service in report["services"]] == ["s"]
+    lines = report["logs"][arn.rpartition("/")[2]]["app"]["stdout"].split("\n")
+    assert (len(lines), lines[-1]) == (20, "100")
+    kinds = {entry["kind"] for entry in report["timeline"]}
+    assert kinds == {"call", "task", "service"}
+    moments = [entry["at"] for entry in report["timeline"]]
+    assert moments == sorted(moments)
+
+
+def test_reset(cluster: Any, admin: AdminClient) -> None:
+    register(cluster, "app", container(command=SLEEP))
+    cluster.create_service(serviceName="s", taskDefinition="app", desiredCount=2)
+    arn = run(cluster, "app")["taskArn"]
+    wait_running(cluster, arn)
+    counts = admin.reset()
+    assert counts["tasks"] >= 1
+    assert (counts["clusters"], counts["services"], counts["task_definitions"]) == (1, 1, 1)
+    assert cluster.list_clusters()["clusterArns"] == []
+    assert cluster.list_task_definitions(status="ACTIVE")["taskDefinitionArns"] == []
+    # The account starts anew: numbers too.
+    cluster.create_cluster()
+    assert register(cluster, "app").endswith(":1")
+    assert cluster.list_tasks()["taskArns"] == []
+
+
+def test_a_fresh_realm_is_empty(cluster: Any, admin: AdminClient) -> None:
+    register(cluster, "app", container(command=SLEEP))
+    wait_running(cluster, run(cluster, "app")["taskArn"])
+    admin.begin_realm("another")
+    assert cluster.list_clusters()["clusterArns"] == []
+    assert admin.report()["tasks"] == []
