@@ -58,7 +58,8 @@ def plan(limits: Limits, members: Sequence[Member]) -> Plan:
     """
     live = [member for member in members if not member.is_stopping]
     stop = _stops(limits, live)
-    current = sum(member.is_current for member in live if member.id not in stop)
+    stopped = set(stop)
+    current = sum(member.is_current for member in live if member.id not in stopped)
     room = limits.ceiling - len(members)
     start = max(0, min(limits.desired - current, room))
     return Plan(start=start, stop=tuple(stop))

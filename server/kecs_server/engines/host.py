@@ -101,20 +101,23 @@ class EngineHost:
             thread.join()
 
     def _open(self) -> None:
+        try:
+            self._open_engine()
+        except EngineError as error:
+            self._failed(str(error))
+        except Exception as error:
+            name = f"{self._opening.name} engine" if self._opening else "engine"
+            _log.exception("the %s did not start", name)
+            self._failed(f"the {name} did not start: {error!r}")
+
+    def _open_engine(self) -> None:
         engine = self._make()
         with self._changed:
             self._opening = engine
             if self._closed:
                 return
-        try:
-            engine.open(self._observe, self._progress)
-        except EngineError as error:
-            self._failed(str(error))
-        except Exception as error:
-            _log.exception("the %s engine did not start", engine.name)
-            self._failed(f"the {engine.name} engine did not start: {error!r}")
-        else:
-            self._ready(engine)
+        engine.open(self._observe, self._progress)
+        self._ready(engine)
 
     def _progress(self, phase: str) -> None:
         with self._changed:

@@ -116,7 +116,8 @@ def _integer(shape: Shape, value: Any, member: str) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     number: int = _scalar(shape, value, int)
-    if not -(2**63) <= number < 2**63 or (shape.type_name == "integer" and abs(number) >= 2**31):
+    limit = 2**31 if shape.type_name == "integer" else 2**63
+    if not -limit <= number < limit:
         raise SerializationException(f"Numeric value out of range of {member}")
     return number
 
