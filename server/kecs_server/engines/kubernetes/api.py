@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ class ClusterApi:
 
     def server_version(self) -> str:
         """:raises ApiError: at once, when the cluster does not answer."""
-        return str(self._ask(0, self._version.get_code)["gitVersion"])
+        return str(self._ask(0, self._version.get_code, read_timeout=10.0)["gitVersion"])
 
     def is_allowed(self, namespace: str, right: Right) -> bool:
         """Whether we may do this in a namespace, which need not exist."""
@@ -352,8 +353,9 @@ def _read(response: Any) -> bytes:
         response.release_conn()
 
 
-def _no_answer(error: BaseException, host: str) -> ApiError:
-    text = f"The cluster at {host} does not answer: {error}"
+def _no_answer(error: object, host: str) -> ApiError:
+    why = re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(error))
+    text = f"The cluster at {host} does not answer: {why}"
     return ApiError(status=0, reason=type(error).__name__, message=text)
 
 

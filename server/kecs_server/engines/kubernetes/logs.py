@@ -79,27 +79,27 @@ class NodeLogs:
 
     def save(self, source: LogSource) -> None:
         try:
-            logs = self._fetch(source)
+            self._save(source)
         except EngineError as error:
             _log.warning("Logs of %s: %s", source.pod, error)
-            return
-        # Nothing may mean that the files are gone already; what was saved before is better.
-        if logs.stdout or logs.stderr or not self._path(source, "stderr").exists():
-            _write(self._path(source, "stdout"), logs.stdout)
-            _write(self._path(source, "stderr"), logs.stderr)
 
     def keep(self, source: LogSource) -> None:
         key = (source.task_id, source.container)
-        if source.uid and key not in self._kept:
-            self.save(source)
+        if not source.uid or key in self._kept:
+            return
+        try:
+            self._save(source)
             self._kept.add(key)
+        except EngineError as error:
+            _log.warning("Logs of %s: %s", source.pod, error)
 
     def read(self, source: LogSource) -> ContainerLogs:
         try:
             if (source.task_id, source.container) not in self._kept:
                 return self._fetch(source)
         except EngineError as error:
-            return ContainerLogs(stdout=b"", stderr=f"[kecs: no logs: {error}]\n".encode())
+            why = " ".join(str(error).split())
+            return ContainerLogs(stdout=b"", stderr=f"[kecs: no logs: {why}]\n".encode())
         stdout, stderr = self._path(source, "stdout"), self._path(source, "stderr")
         if not stderr.exists():
             return ContainerLogs(stdout=b"")
@@ -114,6 +114,13 @@ class NodeLogs:
 
     def _path(self, source: LogSource, stream: str) -> Path:
         return self._directory / source.task_id / f"{source.container}.{stream}"
+
+    def _save(self, source: LogSource) -> None:
+        logs = self._fetch(source)
+        # Nothing may mean that the files are gone already; what was saved before is better.
+        if logs.stdout or logs.stderr or not self._path(source, "stderr").exists():
+            _write(self._path(source, "stdout"), logs.stdout)
+            _write(self._path(source, "stderr"), logs.stderr)
 
     def _fetch(self, source: LogSource) -> ContainerLogs:
         return crilog.parse(

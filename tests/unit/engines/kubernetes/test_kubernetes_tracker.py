@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from typing import Any
+
+from kecs_server.engines.base import ContainerSpec
+from kecs_server.engines.base import ContainerStarted
+from kecs_server.engines.base import ContainerStopped
+from kecs_server.engines.base import Provisioned
+from kecs_server.engines.base import PullStarted
+from kecs_server.engines.base import PullStopped
+from kecs_server.engines.base import Removed
+from kecs_server.engines.base import TaskLost
+from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.kubernetes.facts import ContainerFact
+from kecs_server.engines.kubernetes.facts import PodFacts
+from kecs_server.engines.kubernetes.facts import State
+from kecs_server.engines.kubernetes.tracker import Phase
+from kecs_server.engines.kubernetes.tracker import Task
+
+ID = "ab" * 16
+
+
+def task(*names: str, starting: bool = True) -> Task:
+    containers = tuple(ContainerSpec(name=name, image="i") for name in names)
+    made = Task(TaskSpec(task_id=ID, task_arn="arn", family="f", containers=containers))
+    if starting:
+        for container in made.containers.values():
+            container.phase = Phase.STARTING
+    return made
+
+
+def saw(it: Task, *facts: ContainerFact, **more: Any) -> list[Any]:
+    pod = {"name": it.pod, "uid": "u", "node": "n", "address": None, "lost": None, **more}
+    return it.saw(PodFacts(containers=facts, is_ending=False, **pod))
+
+
+def running(name: str = "app") -> ContainerFact:
+    return ContainerFact(container=name, state=State.RUNNING, runtime_id="r")
+
+
+def exited(name: str = "app", code: int = 0) -> ContainerFact:
+    return ContainerFact(container=name, state=State.EXITED, runtime_id="r", exit_code=code)
+
+
+def started(name: str = "app") -> ContainerStarted:
+    return ContainerStarted(task_id=ID, container=name, runtime_id="r")
+
+
+def stopped(
+    name: str = "app", code: int | None = None, reason: str | None = None
+) -> ContainerStopped:
+    return ContainerStopped(task_id=ID, container=name, exit_code=code, reason=reason)
+
+
+def test_a_life() -> None:
+    it = task("app")
+
+    assert it.pull_begins() == [PullStarted(task_id=ID)]
+    assert it.pull_begins() == []
+    assert saw(it, ContainerFact(container="app", state=State.WAITING)) == []
+    assert saw(it, running()) == [PullStopped(task_id=ID), started()]
+    assert saw(it, running()) == []
+    assert saw(it, exited(code=3)) == [stopped(code=3)]
+    assert saw(it, exited(code=3)) == []
+    it.removing = it.deleting = True
+    assert it.is_gone("deleted") == [Removed(task_id=ID)]
+    assert it.is_gone("deleted") == []
+
+
+def test_a_container_that_was_never_seen_running_did_run() -> None:
+    assert saw(task("app"), exited(code=3)) == [started(), stopped(code=3)]
+
+
+def test_a_container_that_failed_did_not_run() -> None:
+    failed = ContainerFact(container="app", state=State.FAILED, reason="CannotPull: x")
+
+    assert saw(task("app"), failed) == [stopped(reason="CannotPull: x")]
+
+
+def test_pulls_end_when_all_containers_have_their_image() -> None:
+    it = task("one", "two")
+    it.pull_begins()
+
+    assert saw(it, running("one")) == [started("one")]
+    assert saw(it, running("two")) == [PullStopped(task_id=ID), started("two")]
+
+
+def test_held_containers_say_nothing() -> None:
+    it = task("app", starting=False)
+
+    assert saw(it, running()) == []
+    assert it.is_gone("deleted") == [TaskLost(task_id=ID, reason="deleted")]
+
+
+def test_the_address_is_told_when_it_is_known() -> None:
+    it = task("app")
+
+    first = saw(it, running(), address="10.0.0.1")
+
+    assert first[0] == Provisioned(task_id=ID, address="10.0.0.1")
+    assert saw(it, running(), address="10.0.0.1") == []
+
+
+def test_a_lost_task_says_how_its_containers_ended_as_far_as_known() -> None:
+    it = task("done", "runs", "starts")
+    saw(it, exited("done", 4), running("runs"))
+
+    seen = it.is_gone("the Pod was deleted")
+
+    assert seen == [
+        stopped("starts", None, "CannotStartContainerError: the Pod was deleted"),
+        stopped("runs", None, "ContainerVanishedError: the Pod was deleted; exit code unknown"),
+        TaskLost(task_id=ID, reason="the Pod was deleted"),
+    ]
+    it.removing = it.deleting = True
+    assert it.is_gone("") == [Removed(task_id=ID)]
+
+
+def test_a_pod_that_the_cluster_ended_is_lost() -> None:
+    it = task("app")
+    saw(it, running())
+
+    seen = saw(it, exited(code=137), lost="Evicted: memory")
+
+    assert seen == [stopped(code=137), TaskLost(task_id=ID, reason="Evicted: memory")]
+    assert saw(it, exited(code=137), lost="Evicted: memory") == []
+
+
+def test_a_removed_task_is_not_lost() -> None:
+    it = task("killed", "unseen", "starts")
+    saw(it, running("killed"), running("unseen"))
+    it.removing = it.deleting = True
+    it.containers["killed"].killed = True
+
+    seen = it.is_gone("the Pod was deleted")
+
+    assert seen[:2] == [stopped("starts"), stopped("killed", 137)]
+    why = "ContainerVanishedError: the Pod was deleted; exit code unknown"
+    assert seen[2] == stopped("unseen", None, why)
+    assert seen[3:] == [Removed(task_id=ID)]
