@@ -146,7 +146,8 @@ class Scheduler:
         for task in tasks:
             if task.id in self._placed:
                 self._carry_out(realm, task, agent.Remove())
-            else:
+            elif task.provision_asked:
+                # Of any other task the engine knows nothing: it need not even be opened.
                 self._discard(realm, task)
 
     def _discard(self, realm: Realm, task: Task) -> None:

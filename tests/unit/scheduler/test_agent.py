@@ -264,3 +264,39 @@ def test_what_comes_too_late_changes_nothing() -> None:
     assert life.stopped("a", 9) == []
     assert life.see(TaskLost, reason="late") == []
     assert (life.state, life.codes, life.task.version) == before
+
+
+def test_one_that_is_not_essential_may_fail_to_start() -> None:
+    life = Life({"name": "app"}, {"name": "side", "essential": False})
+    life.step()
+    life.see(Provisioned)
+    life.stopped("side", None, "CannotPullContainerError: no")
+    assert life.task.desired_status == "RUNNING"
+    life.started("app")
+    assert life.state == "RUNNING"
+    assert life.task.container("side").reason == "CannotPullContainerError: no"
+
+
+def test_nothing_runs_while_only_those_have_failed_that_are_not_essential() -> None:
+    life = Life({"name": "app"}, {"name": "side", "essential": False})
+    life.step()
+    life.see(Provisioned)
+    life.stopped("side", None, "CannotPullContainerError: no")
+    assert life.state == "PENDING"
+    life.stopped("app", None, "CannotPullContainerError: no")
+    assert life.state == "STOPPED"
+    assert life.task.stop_code == "TaskFailedToStart"
+
+
+def test_what_depends_on_one_that_failed_to_start_ends_the_task() -> None:
+    life = Life(
+        {"name": "app", "dependsOn": after("side", "START")}, {"name": "side", "essential": False}
+    )
+    life.step()
+    life.see(Provisioned)
+    life.stopped("side", None, "CannotPullContainerError: no")
+    assert life.state == "STOPPED"
+    assert life.task.stop_code == "TaskFailedToStart"
+    reason = life.task.container("app").reason or ""
+    assert reason.startswith("CannotStartContainerError: ")
+    assert "because dependency will never start" in reason
