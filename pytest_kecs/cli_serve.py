@@ -11,6 +11,7 @@ import contextlib
 import os
 import shlex
 import signal
+import shutil
 import subprocess
 import sys
 import threading
@@ -70,7 +71,11 @@ def serve(given: argparse.Namespace) -> int:
     env_file = Path(given.write_env).absolute() if given.write_env else None
     if env_file is not None:
         _refuse_foreign(env_file)
-    with _signals(_ENDING) as events, Launcher(options, version=_version()) as launcher:
+    # A script's background job ignores SIGINT from its start; `kill -INT` must end it all the same.
+    with (
+        _signals(_ENDING, also_ignored=(signal.SIGINT,)) as events,
+        Launcher(options, version=_version()) as launcher,
+    ):
         _start(launcher, events)
         if _until_ready(launcher, options, events) is not None:
             return 0
@@ -115,10 +120,13 @@ def _run_command(
     Exporter(environ).apply(variables)
     try:
         process = subprocess.Popen(command, env=environ)
-    except FileNotFoundError:
-        print(f"kecs: error: there is no command {command[0]!r}", file=sys.stderr)
-        return _COMMAND_NOT_FOUND
     except OSError as error:
+        # A folder of PATH that may not be entered gives "permission denied", found or not.
+        if "/" not in command[0] and shutil.which(command[0]) is None:
+            error = FileNotFoundError(error.errno, error.strerror)
+        if isinstance(error, FileNotFoundError):
+            print(f"kecs: error: there is no command {command[0]!r}", file=sys.stderr)
+            return _COMMAND_NOT_FOUND
         print(f"kecs: error: cannot run {command[0]!r}: {error.strerror}", file=sys.stderr)
         return _COMMAND_NOT_EXECUTABLE
     _watch("kecs-command-end", lambda: events.put(_CommandEnded(process.wait())))
@@ -227,11 +235,20 @@ def _watch(name: str, target: Callable[[], None]) -> None:
 
 
 @contextlib.contextmanager
-def _signals(numbers: Sequence[signal.Signals]) -> Iterator[_Events]:
-    """A queue of the signals that arrive; what was ignored before (nohup) stays ignored."""
+def _signals(
+    numbers: Sequence[signal.Signals], *, also_ignored: Sequence[signal.Signals] = ()
+) -> Iterator[_Events]:
+    """A queue of the signals that arrive.
+
+    What was ignored before (under nohup) stays ignored, unless it is in `also_ignored`.
+    """
     events: _Events = SimpleQueue()
     before = {number: signal.getsignal(number) for number in numbers}
-    caught = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    caught = [
+        number
+        for number in numbers
+        if before[number] is not signal.SIG_IGN or number in also_ignored
+    ]
     for number in caught:
         signal.signal(number, lambda received, _: events.put(_Signalled(received)))
     try:
