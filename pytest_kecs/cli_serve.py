@@ -10,8 +10,8 @@ import argparse
 import contextlib
 import os
 import shlex
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import threading
