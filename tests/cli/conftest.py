@@ -64,6 +64,16 @@ class Command:
             text=True,
         )
 
+    def start_shell(self, script: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["sh", "-c", script],
+            env=self.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     @contextmanager
     def serve(self, *arguments: str) -> Iterator[Served]:
         with self.start("serve", *arguments) as process:

@@ -37,6 +37,17 @@ def test_a_signal_ends_it_with_its_tasks(
     assert kecs.left() == []
 
 
+def test_a_background_job_of_a_script_can_be_interrupted(kecs: Any) -> None:
+    # A shell that is not interactive has its background jobs ignore SIGINT.
+    script = f"'{sys.executable}' -m pytest_kecs.cli serve & read go; kill -INT $!; wait $!"
+    with kecs.start_shell(script) as shell:
+        assert " is ready: " in shell.stdout.readline()
+        _, errors = shell.communicate("go\n", timeout=SECONDS)
+    assert shell.returncode == 0
+    assert errors.startswith("ending kecs-")
+    assert kecs.left() == []
+
+
 def test_what_it_prints_is_enough_to_use_it(kecs: Any) -> None:
     with kecs.serve("--region", "eu-west-1") as served:
         shown = kecs("env", served.name)
