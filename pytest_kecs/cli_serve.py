@@ -24,6 +24,7 @@ from queue import SimpleQueue
 
 from kecs_server.credentials import derive_credentials
 
+from pytest_kecs import __version__
 from pytest_kecs.admin import AdminClient
 from pytest_kecs.admin import EngineState
 from pytest_kecs.cli_environments import CLI_LABEL
@@ -74,7 +75,7 @@ def serve(given: argparse.Namespace) -> int:
     # A script's background job ignores SIGINT from its start; `kill -INT` must end it all the same.
     with (
         _signals(_ENDING, also_ignored=(signal.SIGINT,)) as events,
-        Launcher(options, version=_version()) as launcher,
+        Launcher(options, version=__version__) as launcher,
     ):
         _start(launcher, events)
         if _until_ready(launcher, options, events) is not None:
@@ -103,7 +104,7 @@ def run(given: argparse.Namespace) -> int:
     if not command:
         raise InvalidSetting("there is no command to run: kecs run [options] -- CMD ...")
     options = _launch_options(given, port=0)
-    with _signals(_FORWARDED) as events, Launcher(options, version=_version()) as launcher:
+    with _signals(_FORWARDED) as events, Launcher(options, version=__version__) as launcher:
         _start(launcher, events)
         # A call to a server that is still starting waits; a cluster takes too long for that.
         if options.engine != "process":
@@ -338,13 +339,3 @@ def _private(path: str, flags: int) -> int:
 def _dotenv_line(variable: tuple[str, str]) -> str:
     name, value = variable
     return f"{name}={shlex.quote(value)}" if "'" not in value else f'{name}="{value}"'
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version
-
-    try:
-        return version("pytest-kecs")
-    except PackageNotFoundError:
-        return "unknown"
