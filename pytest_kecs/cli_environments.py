@@ -132,18 +132,34 @@ def prune(kubeconfig: str | None, context: str | None, *, as_json: bool) -> int:
     """Remove what dead environments left behind, on this machine and in a cluster."""
     if context is not None and kubeconfig is None:
         raise InvalidSetting("--context needs --kubeconfig: say in which file the context is")
+    if kubeconfig is not None and not Path(kubeconfig).is_file():
+        raise InvalidSetting(f"there is no kubeconfig {kubeconfig!r}")
     done = registry.prune()
+    failure = None
     if kubeconfig is not None:
-        if not Path(kubeconfig).is_file():
-            raise InvalidSetting(f"there is no kubeconfig {kubeconfig!r}")
-        from kecs_server.engines.kubernetes.reap import reap_expired
-
-        done += reap_expired(kubeconfig, context)
+        try:
+            done += _reap(kubeconfig, context)
+        except KecsError as error:
+            failure = error
+    # What was done on this machine is said whether or not the cluster could be reached.
     if as_json:
         _print_json({"done": done})
-    else:
+    elif done or failure is None:
         print("\n".join(done) or "There is nothing to remove.")
+    if failure is not None:
+        raise failure
     return 0
+
+
+def _reap(kubeconfig: str, context: str | None) -> list[str]:
+    from kecs_server.engines.base import EngineError
+    from kecs_server.engines.kubernetes.reap import reap_expired
+
+    try:
+        reaped = reap_expired(kubeconfig, context)
+    except EngineError as error:
+        raise KecsError(str(error)) from error
+    return [f"{name}: removed from the cluster of {kubeconfig}" for name in reaped]
 
 
 def reset(*, as_json: bool) -> int:

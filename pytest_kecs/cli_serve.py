@@ -79,6 +79,7 @@ def serve(given: argparse.Namespace) -> int:
     ):
         _start(launcher, events)
         if _until_ready(launcher, options, events) is not None:
+            _say_ending(launcher)
             return 0
         with _env_file(env_file, launcher, options.region):
             _announce(launcher, options)
@@ -89,13 +90,17 @@ def _until_over(launcher: Launcher, events: _Events) -> int:
     while True:
         match events.get():
             case _Signalled():
-                print(f"ending {launcher.name} ...", file=sys.stderr, flush=True)
+                _say_ending(launcher)
                 return 0
             case _ServerEnded(status=0):
                 print(f"{launcher.name} was stopped", file=sys.stderr)
                 return 0
             case _ServerEnded():
                 raise EnvironmentStartError(launcher.failure() or "the kecs server has ended")
+
+
+def _say_ending(launcher: Launcher) -> None:
+    print(f"ending {launcher.name} ...", file=sys.stderr, flush=True)
 
 
 def run(given: argparse.Namespace) -> int:

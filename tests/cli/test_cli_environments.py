@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 ClientOf = Callable[[dict[str, str]], AbstractContextManager["ECSClient"]]
 StartSleeper = Callable[["ECSClient"], psutil.Process]
 SECONDS = 60
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: c
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+contexts: [{name: c, context: {cluster: c, user: c}}]
+users: [{name: c, user: {token: t}}]
+"""
 
 
 def test_list_and_env_show_what_is_served(kecs: Any) -> None:
@@ -86,6 +95,17 @@ def test_prune_leaves_what_is_served_alone(kecs: Any, client_of: ClientOf) -> No
     with kecs.serve() as served, client_of(served.variables) as client:
         assert kecs("prune").stdout == "There is nothing to remove.\n"
         assert client.list_clusters()["clusterArns"] == []
+
+
+def test_prune_of_a_cluster_that_does_not_answer(kecs: Any, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(KUBECONFIG)
+    pruned = kecs("prune", "--kubeconfig", str(kubeconfig))
+    assert pruned.returncode == 1
+    assert pruned.stderr.startswith("kecs: error: ")
+    assert pruned.stderr.count("\n") == 1
+    assert "https://127.0.0.1:1" in pruned.stderr
+    assert pruned.stdout == ""
 
 
 def test_reset_empties_the_account(
