@@ -24,6 +24,12 @@ Structure = dict[str, Any]
 FOLLOWS_WITHIN = 1.0
 """Seconds after an answer in which the same question counts as the same waiter's next poll."""
 
+CLIENT_DELAY = 0.01
+"""Seconds that the plugin lets a waiter sleep: what follows sooner is another waiter's question."""
+
+SOONER = 0.05
+"""What a question that follows sooner counts for. Not nothing: several waiters may ask at once."""
+
 _FEATURES = re.compile(r"(?:^|\s)m/(\S+)")
 _WAITER = "B"
 
@@ -32,7 +38,8 @@ _WAITER = "B"
 class _Answer:
     answer: Structure
     at: float
-    repeated: int
+    repeated: float
+    """How often the same answer was given before, to what may have been the same waiter."""
 
 
 class Holder:
@@ -53,19 +60,23 @@ class Holder:
         """
         with self._lock:
             last = self._answers.get(question)
-        deadline = time.monotonic() + waiters_of(operation)[0].delay
+        now = time.monotonic()
+        deadline = now + waiters_of(operation)[0].delay
         version = realm.wait(-1, 0.0)
         answer = ask()
-        is_next = last is not None and time.monotonic() - last.at < FOLLOWS_WITHIN
+        pause = math.inf if last is None else now - last.at
+        is_next = pause < FOLLOWS_WITHIN
         if last is not None and is_next and last.repeated >= _patience(operation, answer):
             while answer == last.answer and time.monotonic() < deadline and not realm.ended:
                 version = realm.wait(version, deadline)
                 answer = ask()
-        self._remember(question, answer, last if is_next else None)
+        repeated = 0.0
+        if last is not None and is_next and answer == last.answer:
+            repeated = last.repeated + (1.0 if pause >= CLIENT_DELAY else SOONER)
+        self._remember(question, answer, repeated)
         return answer
 
-    def _remember(self, question: Hashable, answer: Structure, last: _Answer | None) -> None:
-        repeated = last.repeated + 1 if last is not None and last.answer == answer else 0
+    def _remember(self, question: Hashable, answer: Structure, repeated: float) -> None:
         now = time.monotonic()
         with self._lock:
             if len(self._answers) > 1000:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from kecs_server.protocol import holding
 from kecs_server.protocol.holding import Holder
 from kecs_server.protocol.holding import is_waiter
 from kecs_server.state.realm import Realm
+
+import pytest_kecs
 
 PENDING: Any = {"tasks": [{"lastStatus": "PENDING"}], "failures": []}
 RUNNING: Any = {"tasks": [{"lastStatus": "RUNNING"}], "failures": []}
@@ -39,12 +43,13 @@ class Asked:
             self.now = deadline
         return self.realm.version
 
-    def poll(self) -> float:
-        """Ask once; returns for how many seconds the poll was held."""
+    def poll(self, *, after: float = 2 * holding.CLIENT_DELAY) -> float:
+        """Ask once, `after` seconds; returns for how many seconds the poll was held."""
+        self.now += after
         began = self.now
         answer = self.holder.answer("q", "DescribeTasks", self.realm, lambda: self.answer)
         assert answer == self.answer
-        return self.now - began
+        return round(self.now - began, 6)
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def test_the_first_is_answered_at_once_and_the_next_held_for_the_delay(asked: As
 def test_a_change_ends_the_hold(asked: Asked) -> None:
     asked.poll()
     asked.becomes = (asked.now + 2.5, RUNNING)
-    assert asked.poll() == 2.5
+    assert asked.poll(after=0.0) == 2.5
 
 
 def test_what_has_changed_since_is_answered_at_once(asked: Asked) -> None:
@@ -78,6 +83,13 @@ def test_a_later_question_is_another_waiters_first(asked: Asked) -> None:
 def test_an_answer_that_ends_some_waiter_is_held_one_repetition_later(asked: Asked) -> None:
     asked.answer = RUNNING
     assert [asked.poll() for _ in range(4)] == [0.0, 0.0, 6.0, 6.0]
+
+
+def test_what_follows_sooner_than_a_waiter_sleeps_is_another_waiters(asked: Asked) -> None:
+    asked.answer = RUNNING
+    assert [asked.poll(after=0.005) for _ in range(20)] == [0.0] * 20
+    # But it does not go on for ever: several waiters may take turns.
+    assert 6.0 in [asked.poll(after=0.005) for _ in range(3)]
 
 
 def test_an_answer_that_ends_every_waiter_is_never_held(asked: Asked) -> None:
@@ -127,3 +139,10 @@ def test_a_real_hold_is_woken_by_a_change() -> None:
 )
 def test_who_is_a_waiter(user_agent: str, expected: bool) -> None:  # noqa: FBT001
     assert is_waiter(user_agent) is expected
+
+
+def test_the_delay_is_the_one_that_the_plugin_gives_to_waiters() -> None:
+    name = "data/ecs/2014-11-13/waiters-2.sdk-extras.json"
+    extras = json.loads((Path(pytest_kecs.__file__).parent / name).read_text())
+    delays = {waiter["delay"] for waiter in extras["merge"]["waiters"].values()}
+    assert delays == {holding.CLIENT_DELAY}
