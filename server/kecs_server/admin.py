@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version
 from typing import Any
 
@@ -97,7 +98,8 @@ class Admin:
         settings = self._environment.settings
         return {
             "name": settings.name,
-            "version": version("pytest-kecs"),
+            "version": _version(),
+            "pid": os.getpid(),
             "engine": settings.engine,
             "engines": {
                 name: asdict(host.state()) for name, host in self._environment.engines.items()
@@ -196,6 +198,14 @@ class Admin:
 
     def _access(self, key: str) -> Access:
         return self._realms.access(key)
+
+
+def _version() -> str:
+    """Of the distribution; a checkout that is not installed has none."""
+    try:
+        return version("pytest-kecs")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _checked_engine(name: str) -> str:

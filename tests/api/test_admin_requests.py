@@ -10,6 +10,7 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from api_steps import SLEEP
 from api_steps import container
@@ -139,3 +140,11 @@ def test_a_fresh_realm_is_empty(cluster: Any, admin: AdminClient) -> None:
     admin.begin_realm("another")
     assert cluster.list_clusters()["clusterArns"] == []
     assert admin.report()["tasks"] == []
+
+
+def test_health(server: Launcher, admin: AdminClient) -> None:
+    health = admin.health()
+    assert (health.name, health.engine) == (server.name, "process")
+    assert psutil.Process(health.pid).is_running()
+    assert health.engines["process"].state == "ready"
+    assert health.engines["kind"].state == "idle"
