@@ -34,8 +34,8 @@ PRUNING = "prune"
 """Imported by the plugin; needs the process engine's way of finding what was left."""
 
 FOR_THE_PLUGIN = {"kecs_server.credentials", "kecs_server.settings", "kecs_server.prune"}
-REAPING = "kecs_server.engines.kubernetes.reap"
-"""What `kecs prune --kubeconfig` imports, when it runs."""
+REAPING = {"kecs_server.engines.kubernetes.reap", "kecs_server.engines.base"}
+"""What `kecs prune --kubeconfig` imports, when it runs: the search, and the error it raises."""
 
 
 def modules(package: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def test_the_server_knows_nothing_of_pytest(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(PLUGIN), ids=lambda path: str(path.relative_to(PLUGIN)))
 def test_the_plugin_talks_to_the_server_over_http(path: Path) -> None:
     used = {name for name in imported(path) if name.startswith("kecs_server")}
-    allowed = {*FOR_THE_PLUGIN, REAPING} if path.name.startswith("cli") else FOR_THE_PLUGIN
+    allowed = FOR_THE_PLUGIN | REAPING if path.name.startswith("cli") else FOR_THE_PLUGIN
     assert {
         name for name in used if name not in allowed and name.rpartition(".")[0] not in allowed
     } <= {"kecs_server"}
@@ -89,3 +89,12 @@ def test_domain_has_no_clock_and_no_lock() -> None:
     for path in modules(SERVER / "domain"):
         roots = {name.split(".")[0] for name in imported(path)}
         assert not roots & {"time", "threading", "subprocess", "socket", "os"}, path
+
+
+def test_the_command_imports_engines_only_when_it_needs_them() -> None:
+    for path in modules(PLUGIN):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        at_import = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        names = {node.module or "" for node in at_import}
+        assert not {name for name in names if name.startswith("kecs_server.engines")}, path
+        assert "kecs_server.prune" not in names, path
