@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import math
+import os
 import re
 import time
 from collections.abc import Callable
