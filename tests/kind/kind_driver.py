@@ -175,15 +175,16 @@ class Lab:
             subprocess.run([*config, *change], check=True, capture_output=True)
         return kubeconfig
 
-    def pod(self, driver: Driver, task_id: str) -> dict[str, Any]:
-        """The Pod of a task, as the API has it."""
+    def pods(self, driver: Driver, task_id: str) -> list[dict[str, Any]]:
+        """The Pods of a task, as the API has them: one or none."""
         namespace = driver.engine._environment
         selector = f"kecs/task-id={task_id}"
-        listed = json.loads(
-            self.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")
-        )
-        (pod,) = listed["items"]
-        return dict(pod)
+        text = self.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")
+        return list(json.loads(text)["items"])
+
+    def pod(self, driver: Driver, task_id: str) -> dict[str, Any]:
+        (pod,) = self.pods(driver, task_id)
+        return pod
 
     def delete_pod(self, driver: Driver, task_id: str, *arguments: str) -> None:
         namespace = driver.engine._environment

@@ -115,6 +115,8 @@ def test_a_pod_that_the_cluster_ends(driver: Driver, image: str, lab: Lab) -> No
     lab.kubectl("patch", "pod", name, "-n", driver.engine._environment, "-p", patch)
 
     assert driver.wait(task, TaskLost).reason.startswith("DeadlineExceeded")
+    driver.remove(task)
+    assert lab.pods(driver, task) == []
 
 
 def test_the_watch_breaks_and_nothing_is_missed(driver: Driver, image: str) -> None:

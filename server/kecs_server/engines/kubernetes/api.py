@@ -140,12 +140,16 @@ class ClusterApi:
         """:param patch: JSON patch (RFC 6902)."""
         self._ask(self._patience, self._core.patch_namespaced_pod, name, namespace, list(patch))
 
-    def delete_pod(self, namespace: str, name: str, grace: int) -> None:
+    def delete_pod(
+        self, namespace: str, name: str, grace: int, *, patience: float | None = None
+    ) -> None:
         """Ask for the end of a Pod; with grace 0 the object is gone at once. No error if it is
         gone already.
+
+        :param patience: None: as for all calls.
         """
         delete = self._core.delete_namespaced_pod
-        self._delete(delete, name, namespace, grace_period_seconds=grace)
+        self._delete(delete, name, namespace, grace_period_seconds=grace, patience=patience)
 
     def list_pods(self, namespace: str, selector: str) -> tuple[list[Json], str]:
         """The Pods, and the version from which `watch_pods` goes on."""
@@ -215,9 +219,15 @@ class ClusterApi:
             if error.reason != "AlreadyExists":
                 raise
 
-    def _delete(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+    def _delete(
+        self,
+        verb: Callable[..., Any],
+        *arguments: Any,
+        patience: float | None = None,
+        **options: Any,
+    ) -> None:
         try:
-            self._ask(self._patience, verb, *arguments, **options)
+            self._ask(self._patience if patience is None else patience, verb, *arguments, **options)
         except ApiError as error:
             if error.status != 404:
                 raise

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition
 from threading import Thread
+from time import monotonic
 
 _log = logging.getLogger(__name__)
 
@@ -40,14 +41,15 @@ class OrderedPool:
                 self._changed.notify()
 
     def close(self, timeout: float) -> None:
-        """Forget the jobs that have not begun, wait for those that have."""
+        """Forget the jobs that have not begun; wait for the others, `timeout` seconds in all."""
+        deadline = monotonic() + timeout
         with self._changed:
             self._closed = True
             self._jobs.clear()
             self._ready.clear()
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(0.0, deadline - monotonic()))
 
     def _work(self) -> None:
         while (taken := self._take()) is not None:

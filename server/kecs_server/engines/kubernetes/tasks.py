@@ -143,10 +143,6 @@ class Tasks:
             if task is None or task.removing:
                 return
             task.removing = task.deleting = True
-            if task.gone:
-                self._keep_logs(task, task.containers.values())
-                self._pool.submit(task_id, lambda: self._gone(task, ""))
-                return
         self._pool.submit(task_id, lambda: self._delete(task))
 
     def discard(self, task_id: str) -> None:
@@ -266,8 +262,8 @@ class Tasks:
             _log.info("Task %s, holding %s: %s", task.id, container.spec.name, error)
 
     def _delete(self, task: Task) -> None:
-        if not task.created:
-            self._gone(task, "")
+        if task.gone or not task.created:
+            self._clear(task)
             return
         grace = self._stopper.kill(task)
         with self._lock:
@@ -280,6 +276,16 @@ class Tasks:
         if grace:
             # Should the node not answer, the Pod would stay for ever.
             self._timers.after(grace + _FORCE_SECONDS, lambda: self._force(task))
+
+    def _clear(self, task: Task) -> None:
+        """A Pod that the cluster ended is still there as an object; others are not."""
+        self._keep_logs(task, list(task.containers.values()))
+        try:
+            if task.created:
+                self._api.delete_pod(self._namespace, task.pod, 0, patience=0)
+        except ApiError as error:
+            _log.warning("Task %s was not deleted: %s", task.id, error)
+        self._gone(task, "")
 
     def _force(self, task: Task) -> None:
         def delete() -> None:
