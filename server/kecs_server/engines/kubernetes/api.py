@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -294,7 +295,9 @@ class Stream:
 
     def close(self) -> None:
         self._closed = True
-        self._response.shutdown()
+        # What urllib3 raises when the answer has come to its end by itself.
+        with suppress(OSError, ValueError, RuntimeError):
+            self._response.shutdown()
 
 
 class Watch:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
+from threading import Timer
 from time import monotonic
 from typing import Any
 
 import pytest
+import urllib3
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes import api
+from kecs_server.engines.kubernetes.api import ApiError
+from kecs_server.engines.kubernetes.api import Stream
 from kecs_server.engines.kubernetes.api import connect
 from kecs_server.engines.kubernetes.clusters import KubeconfigCluster
 from kecs_server.engines.kubernetes.engine import KubernetesEngine
@@ -105,6 +111,59 @@ def test_closing_ends_what_waits(kubeconfig: Path) -> None:
 
     with pytest.raises(EngineError, match="closing"):
         cluster.delete_namespace("x")
+
+
+@pytest.fixture
+def answer() -> Iterator[Any]:
+    """An HTTP answer of which the first part has come."""
+    with socket.create_server(("127.0.0.1", 0)) as server, urllib3.PoolManager() as pool:
+        peers: list[socket.socket] = []
+
+        def serve() -> None:
+            peer, _ = server.accept()
+            peers.append(peer)
+            peer.recv(1 << 16)
+            peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+
+        thread = Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        response = pool.request("GET", url, preload_content=False)
+        thread.join()
+        yield response, peers[0]
+        peers[0].close()
+
+
+def test_a_stream_ends_when_it_is_closed_from_elsewhere(answer: Any) -> None:
+    response, _ = answer
+    stream = Stream(response)
+    parts = iter(stream)
+    assert next(parts) == b"one"
+    closer = Timer(0.05, stream.close)
+    closer.start()
+
+    assert list(parts) == []
+    closer.join()
+
+
+def test_a_stream_that_has_ended_may_be_closed(answer: Any) -> None:
+    response, peer = answer
+    stream = Stream(response)
+    parts = iter(stream)
+    assert next(parts) == b"one"
+    peer.sendall(b"0\r\n\r\n")
+
+    assert list(parts) == []
+    stream.close()
+    stream.close()
+
+
+def test_a_stream_that_breaks_says_so(answer: Any) -> None:
+    response, peer = answer
+    peer.close()
+
+    with pytest.raises(ApiError, match="does not answer"):
+        list(Stream(response))
 
 
 def test_leases_expire() -> None:
