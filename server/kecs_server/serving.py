@@ -7,6 +7,7 @@ import logging
 import shutil
 import signal
 import socket
+import sys
 import threading
 import uuid
 from http import HTTPStatus
@@ -23,6 +24,9 @@ from kecs_server.app import create_app
 from kecs_server.environment import Environment
 from kecs_server.lifetime import Lifetime
 from kecs_server.settings import ServerSettings
+
+SWITCH_INTERVAL = 0.0002
+"""Seconds that a thread may hold the interpreter while another wants it."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +77,8 @@ class RequestHandler(WSGIRequestHandler):
 
 def serve(settings: ServerSettings) -> None:
     """Serve until the environment's life is over; afterwards nothing of it is left."""
+    # The scheduler has a task to start while a request's thread still writes the answer.
+    sys.setswitchinterval(SWITCH_INTERVAL)
     lifetime = Lifetime(settings.owner_pid, settings.lease)
 
     def on_signal(number: int, frame: FrameType | None) -> None:

@@ -276,9 +276,12 @@ class Supervisor:
     def _on_report(self, leader: Leader) -> None:
         self._settle(leader)
         self._obey()
+        # Not at once: forking would compete with the program that has just begun.
+        self._after(0.005, self._fork_spare)
+
+    def _fork_spare(self) -> None:
         if self._spare is None and not self._ending:
-            # Without one the next start forks, and says what is wrong if that fails.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # Without a spare the next start forks.
                 self._spare = self._fork()
 
     def _settle(self, leader: Leader) -> None:
