@@ -106,11 +106,17 @@ def build_environment(
 ) -> dict[str, str]:
     """The container's variables, nothing of the server's own but PATH and LANG. What the
     definition says wins, except over the cookie, by which `prune` finds the process.
+
+    PYTHONPATH is the project's folder and its `src`: `python -m app.worker` is the user's code,
+    as pytest imports it, installed or not.
     """
     path = os.path.dirname(host.interpreter) + os.pathsep + host.path
     env = {"PATH": path, "HOME": cwd, "TMPDIR": temporary}
     if host.lang:
         env["LANG"] = host.lang
+    if host.rootdir:
+        sources = [host.rootdir, os.path.join(host.rootdir, "src")]
+        env["PYTHONPATH"] = os.pathsep.join(filter(os.path.isdir, sources))
     return {**env, **spec.environment, COOKIE: host.environment_name}
 
 

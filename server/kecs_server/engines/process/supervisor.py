@@ -23,8 +23,7 @@ ends. SIGTERM, SIGINT and SIGHUP do the same.
 Subreapers and parent-death signals exist on Linux only. Elsewhere (macOS) the leader's process
 group is killed, which is the best that can be had: a process that has left its group survives.
 
-Few modules of the standard library and nothing else, not even dataclasses: start-up time and the
-size of what is forked count.
+Standard library only, and little of it: start-up time and the size of what is forked count.
 """
 
 from __future__ import annotations
@@ -49,7 +48,6 @@ from typing import NoReturn
 LINGER = 5.0  # seconds that an exit may wait for what cannot be killed
 STARTS_AT_ONCE = 64  # each holds a file descriptor until exec has succeeded
 LONGEST_SELECT = 3600.0  # seconds; epoll's timeout is limited
-
 LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36

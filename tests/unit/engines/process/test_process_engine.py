@@ -69,7 +69,7 @@ def test_without_command_it_idles_until_stopped(driver: Driver) -> None:
 
 
 def test_environment_is_exact(
-    driver: Driver, environment_name: str, monkeypatch: pytest.MonkeyPatch
+    driver: Driver, environment_name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TEST_SECRET", "must not be seen")
     given = {"A": "=x=\n$HOME `x` \\", "EMPTY": "", "UNICODE": "grüß 日本 😀"}
@@ -84,6 +84,7 @@ def test_environment_is_exact(
         "HOME": str(directory / "work"),
         "TMPDIR": str(directory / "tmp"),
         "KECS_ENVIRONMENT": environment_name,
+        "PYTHONPATH": str(tmp_path / "rootdir"),
     }
     assert path == f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
     assert os.path.isdir(directory / "tmp")
