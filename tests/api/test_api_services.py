@@ -521,3 +521,13 @@ def test_tags_of_tasks(app: Any) -> None:
     wait_stable(app, "three")
     (arn,) = app.list_tasks(serviceName="three")["taskArns"]
     assert task(app, arn)["tags"] == tags
+
+
+def test_more_tasks_than_a_service_may_have(ecs: Any, cluster: Any) -> None:
+    register(ecs)
+    call = ecs.create_service
+    many = {"serviceName": "web", "taskDefinition": "app", "desiredCount": 1_000_000_000}
+    assert refusal(call, **many)[0] == "InvalidParameterException"
+    call(serviceName="web", taskDefinition="app", desiredCount=0)
+    answer = refusal(ecs.update_service, service="web", desiredCount=5001)
+    assert answer[0] == "InvalidParameterException"

@@ -19,6 +19,9 @@ REDEPLOYING = (
 )
 """Echoed members whose change starts a deployment (ecs-facts 7.4)."""
 
+MAX_TASKS = 5000
+"""Tasks per service (the quota of "Amazon ECS service quotas"; the refusal's words are ours)."""
+
 _STRATEGIES = ("REPLICA", "DAEMON")
 _MAX_TOKEN = 36
 
@@ -73,12 +76,20 @@ def checked_desired_count(params: Structure) -> int:
         raise InvalidParameterException("DesiredCount is missing")
     if params["desiredCount"] < 0:
         raise InvalidParameterException("DesiredCount can not be lesser than 0")
-    return int(params["desiredCount"])
+    return _within_quota(params["desiredCount"])
 
 
 def checked_new_count(count: int) -> int:
     if count < 0:
         raise InvalidParameterException("Task count can not be lesser than 0")
+    return _within_quota(count)
+
+
+def _within_quota(count: int) -> int:
+    if count > MAX_TASKS:
+        raise InvalidParameterException(
+            f"A service can have at most {MAX_TASKS} tasks; the desired count is {count}."
+        )
     return count
 
 

@@ -184,16 +184,19 @@ class Scheduler:
         self._reconcile(realm)
 
     def _reconcile(self, realm: Realm) -> None:
-        """Until nothing is left to look at: tasks first, then the services that they touched."""
-        while (realm.dirty_tasks or realm.dirty_services) and not realm.ended:
-            commands: list[tuple[Task, agent.Command]] = []
-            with realm.changing():
-                for cluster, task in _taken(realm.dirty_tasks):
-                    commands += [(task, c) for c in self._advance(realm, cluster, task)]
-                for cluster, service in _taken(realm.dirty_services):
-                    self._reconcile_service(realm, cluster, service)
-            for task, command in commands:
-                self._try(realm, task, command)
+        """One look: tasks first, then the services that they touched. What changes by that wakes
+        the loop again, so that observations, other realms and the end have their turn.
+        """
+        if realm.ended or not (realm.dirty_tasks or realm.dirty_services):
+            return
+        commands: list[tuple[Task, agent.Command]] = []
+        with realm.changing():
+            for cluster, task in _taken(realm.dirty_tasks):
+                commands += [(task, c) for c in self._advance(realm, cluster, task)]
+            for cluster, service in _taken(realm.dirty_services):
+                self._reconcile_service(realm, cluster, service)
+        for task, command in commands:
+            self._try(realm, task, command)
 
     def _advance(self, realm: Realm, cluster: Cluster, task: Task) -> list[agent.Command]:
         before, now = task.last_status, realm.clock.now()

@@ -28,6 +28,9 @@ from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 
+STARTS_AT_ONCE = 50
+"""Tasks of a service that one look starts; the next look follows, and others have their turn."""
+
 FIRST_RETRY = 0.25
 LAST_RETRY = 30.0
 """Seconds between tries when tasks fail to start, doubling; on AWS up to 15 minutes."""
@@ -69,7 +72,7 @@ def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
     primary = service.primary
     if decided.start and primary.retry_at is not None and primary.retry_at > now:
         return Outcome(stopped, look_again_at=primary.retry_at)
-    started = _start(cluster, service, decided.start, tasks, now)
+    started = _start(cluster, service, min(decided.start, STARTS_AT_ONCE), tasks, now)
     if not started and not stopped:
         _settle(service, tasks, now)
         _warn_if_blocked(service, tasks, now)
@@ -83,7 +86,8 @@ def notice(service: Service, task: Task, before: Status, now: float) -> None:
         return
     if task.is_stopped and task.started_at is None and task.stop_code == "TaskFailedToStart":
         deployment.failed_tasks += 1
-        delay = FIRST_RETRY * 2 ** (deployment.failed_tasks - 1)
+        # The exponent is bounded: a service may fail for days.
+        delay = FIRST_RETRY * 2 ** min(deployment.failed_tasks - 1, 20)
         deployment.retry_at = now + min(delay, LAST_RETRY)
     elif before < Status.RUNNING <= task.last_status and task.started_at is not None:
         deployment.failed_tasks = 0

@@ -32,6 +32,7 @@ from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.host import EngineHost
 from kecs_server.scheduler.loop import Scheduler
+from kecs_server.scheduler.services import STARTS_AT_ONCE
 from kecs_server.state.realm import Realm
 
 PATIENCE = 20.0
@@ -388,6 +389,14 @@ def test_a_service_whose_tasks_end_at_once_does_not_starve_others(world: World) 
     world.wait(lambda: len(world.cluster.tasks) > 50)
     world.engine.fate = lambda name: None
     world.wait(lambda: service.is_steady)
+
+
+def test_a_service_of_very_many_tasks_does_not_hold_up_the_end(world: World) -> None:
+    world.serve(1_000_000)
+    world.wait(lambda: len(world.cluster.tasks) >= STARTS_AT_ONCE)
+    # `close` of the fixture waits for the thread: it must not start the rest first.
+    world.scheduler.stop()
+    assert len(world.cluster.tasks) < 100_000
 
 
 @pytest.mark.parametrize("seed", range(15))
