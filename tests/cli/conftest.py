@@ -177,7 +177,7 @@ def _start_sleeper(client: ECSClient, folder: Path) -> psutil.Process:
     """
     pipe = folder / "pid"
     os.mkfifo(pipe)
-    script = f"sh -c 'echo $$ > {pipe}; exec sleep 1000' & wait"
+    script = f"sh -c 'echo $$ > \"{pipe}\"; exec sleep 1000' & wait"
     container = {"name": "app", "image": "busybox", "memory": 64, "command": ["sh", "-c", script]}
     client.create_cluster()
     client.register_task_definition(family="sleeper", containerDefinitions=[container])

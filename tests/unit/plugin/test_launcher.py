@@ -252,18 +252,21 @@ def test_a_forked_process_neither_starts_nor_stops_the_environment() -> None:
 
 def test_a_forked_process_does_not_hold_the_socket() -> None:
     read, write = os.pipe()
+    forked, has_forked = os.pipe()
     with bound() as launcher:
         launcher.activate_on_connect()
         child = os.fork()
         if child == 0:
+            os.write(has_forked, b".")
             os.close(write)
             os.read(read, 1)
             os._exit(0)
+        os.read(forked, 1)
         launcher.stop()
         with pytest.raises(urllib.error.URLError, match="refused"):
             ask(launcher)
-    os.close(write)
-    os.close(read)
+    for descriptor in (write, read, forked, has_forked):
+        os.close(descriptor)
     assert os.waitpid(child, 0)[1] == 0
 
 

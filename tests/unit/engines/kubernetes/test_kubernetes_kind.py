@@ -30,7 +30,7 @@ def calls(tmp_path: Path, fake_tool: FakeTool) -> Path:
     """A docker that answers and knows no containers; each call is a line of this file."""
     calls = tmp_path / "calls"
     calls.touch()
-    fake_tool("docker", f'echo "docker $*" >> {calls}')
+    fake_tool("docker", f'echo "docker $*" >> "{calls}"')
     return calls
 
 
@@ -83,7 +83,7 @@ def test_creation_tells_its_steps(kind: Kind, fake_tool: FakeTool, calls: Path) 
     steps: list[str] = []
     fake_tool(
         "kind",
-        f"""echo "kind $*" >> {calls}; exec >&2
+        f"""echo "kind $*" >> "{calls}"; exec >&2
         echo 'Creating cluster "kecs-1a2b3c" ...'
         echo ' • Preparing nodes 📦   ...'
         echo ' ✓ Preparing nodes 📦 '""",
@@ -102,7 +102,7 @@ def test_a_failed_creation_says_what_kind_said_and_leaves_nothing(
     kind: Kind, fake_tool: FakeTool, calls: Path
 ) -> None:
     fake_tool(
-        "kind", f'echo "kind $1" >> {calls}; [ $1 = delete ] || {{ echo "no room" >&2; exit 7; }}'
+        "kind", f'echo "kind $1" >> "{calls}"; [ $1 = delete ] || {{ echo "no room" >&2; exit 7; }}'
     )
 
     with pytest.raises(CommandError, match="could not create the cluster kecs-1a2b3c") as caught:
@@ -116,7 +116,7 @@ def test_a_failed_creation_says_what_kind_said_and_leaves_nothing(
 
 
 def test_a_creation_that_hangs_is_given_up(kind: Kind, fake_tool: FakeTool, calls: Path) -> None:
-    fake_tool("kind", f'echo "kind $1" >> {calls}; [ $1 = delete ] || sleep 60')
+    fake_tool("kind", f'echo "kind $1" >> "{calls}"; [ $1 = delete ] || sleep 60')
 
     with pytest.raises(CommandError, match=r"gave up after 0\.2 seconds") as caught:
         kind.create(image=None, progress=nothing, timeout=0.2)
@@ -135,7 +135,7 @@ def test_a_creation_is_cancelled(kind: Kind, fake_tool: FakeTool, calls: Path) -
 def test_a_creation_after_its_cancelling_does_not_begin(
     kind: Kind, fake_tool: FakeTool, calls: Path
 ) -> None:
-    fake_tool("kind", f'echo "kind $1" >> {calls}')
+    fake_tool("kind", f'echo "kind $1" >> "{calls}"')
     kind.cancel()
 
     with pytest.raises(CommandError, match="cancelled"):
@@ -150,8 +150,8 @@ def test_a_node_that_appears_after_the_deletion_is_deleted_too(
     """`docker run`, cut off by the cancelling, may still make the node."""
     deletions, late = tmp_path / "deletions", tmp_path / "late"
     late.touch()
-    fake_tool("docker", f"[ ! -e {late} ] || echo node; rm -f {late}")
-    fake_tool("kind", f"[ $1 = delete ] || exit 1; echo >> {deletions}")
+    fake_tool("docker", f"[ ! -e '{late}' ] || echo node; rm -f '{late}'")
+    fake_tool("kind", f"[ $1 = delete ] || exit 1; echo >> '{deletions}'")
 
     with pytest.raises(CommandError):
         kind.create(image=None, progress=nothing, timeout=60)
@@ -161,7 +161,7 @@ def test_a_node_that_appears_after_the_deletion_is_deleted_too(
 
 def test_a_cluster_of_that_name_exists(tmp_path: Path, fake_tool: FakeTool, calls: Path) -> None:
     fake_tool("docker", "echo kecs-1a2b3c-control-plane")
-    fake_tool("kind", f'echo "kind $1" >> {calls}')
+    fake_tool("kind", f'echo "kind $1" >> "{calls}"')
 
     with pytest.raises(EngineError, match="kecs-1a2b3c exists already"):
         open_engine(tmp_path)
@@ -183,7 +183,7 @@ def test_closing_an_engine_that_never_opened(tmp_path: Path, calls: Path) -> Non
 def test_closing_while_opening(tmp_path: Path, fake_tool: FakeTool, calls: Path) -> None:
     fake_tool(
         "kind",
-        f"""echo "kind $1" >> {calls}
+        f"""echo "kind $1" >> "{calls}"
         [ $1 = delete ] || {{ echo ' • Waiting' >&2; sleep 60; }}""",
     )
     engine = KubernetesEngine(environment_name="kecs-1", directory=tmp_path, cluster=KindCluster())
@@ -208,7 +208,7 @@ def test_listing_clusters(fake_tool: FakeTool) -> None:
 
 def test_images_are_loaded_once_and_again_when_rebuilt(tmp_path: Path, fake_tool: FakeTool) -> None:
     image_id = tmp_path / "id"
-    fake_tool("docker", f"cat {image_id}")
+    fake_tool("docker", f"cat '{image_id}'")
     loaded: list[str] = []
     images = LocalImages(loaded.append)
 

@@ -293,14 +293,14 @@ def test_remove_environment(
     )
     kind = tmp_path / "bin" / "kind"
     kind.parent.mkdir()
-    kind.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\n')
+    kind.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/called"\n')
     kind.chmod(0o755)
     monkeypatch.setenv("PATH", f"{kind.parent}:{os.environ['PATH']}")
     done = prune.remove_environment(directory, environment_name, has_kind_cluster=True)
     left.wait(TIMEOUT)  # the code is unknown: prune has reaped it, being in this process
     assert not psutil.pid_exists(left.pid)
     assert not directory.exists()
-    assert (tmp_path / "called").read_text().split() == [
+    assert (tmp_path / "called").read_text().splitlines() == [
         *("delete", "cluster", "--name", environment_name),
         *("--kubeconfig", f"{directory}/kubeconfig"),
     ]
