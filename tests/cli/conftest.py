@@ -4,6 +4,7 @@ import json
 import os
 import re
 import select
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,7 +97,8 @@ class Command:
             r"(kecs-\w+) is ready: engine \w+, (http://127\.0\.0\.1:\d+)", announcement
         )
         assert found is not None, announcement
-        exports = dict(re.findall(r"export (\w+)=(\S+)", announcement))
+        lines = re.findall(r"export (.+)", announcement)
+        exports = dict(shlex.split(line)[0].split("=", 1) for line in lines)
         return Served(process, found[1], found[2], exports, announcement)
 
     def shell(self, script: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import socket
 import stat
@@ -96,7 +97,8 @@ def test_the_env_file_is_there_while_it_serves(
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         lines = path.read_text().splitlines()
         assert served.name in lines[0]
-        variables = dict(line.split("=", 1) for line in lines[1:])
+        # As a shell reads them, which is also how dotenv libraries do.
+        variables = dict(shlex.split(line)[0].split("=", 1) for line in lines[1:])
         assert variables == served.variables
         with client_of(variables) as client:
             assert client.list_clusters()["clusterArns"] == []
