@@ -23,6 +23,7 @@ test: dev
 test-kind: dev
 	@$(PYTEST) tests/kind
 	@KECS_TEST_ENGINES=kind $(PYTEST) tests/contract -n 2
+	@cd examples/quickstart && ../../$(PYTEST) --kecs-engine=kind -n 2
 
 lint: dev
 	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy
