@@ -440,3 +440,12 @@ def test_lists(ecs: Any) -> None:
     assert families(status="ACTIVE")["families"] == ["a"]
     assert families(status="INACTIVE")["families"] == ["ab"]
     assert families()["families"] == ["a", "ab"]
+
+
+def test_a_nul_in_a_working_directory(ecs: Any) -> None:
+    code, _ = refusal(
+        ecs.register_task_definition,
+        family="app",
+        containerDefinitions=[container(workingDirectory="/a\0b")],
+    )
+    assert code == "ClientException"

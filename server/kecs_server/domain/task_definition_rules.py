@@ -95,6 +95,8 @@ def _check_container(container: Structure, definition: Structure) -> None:
     name = container["name"]
     if not NAME.match(name):
         raise ClientException(f"Invalid container name '{name}'.")
+    if "\0" in container.get("workingDirectory", ""):
+        raise ClientException(f"The workingDirectory of container '{name}' has a NUL in it.")
     _check_container_memory(container, definition)
     _check_ports(container, definition.get("networkMode", "bridge"))
     _check_timeouts(container)
