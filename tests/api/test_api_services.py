@@ -1,4 +1,4 @@
-"""Services: what is refused, defaults, describing, updating, deleting (ecs-facts 7)."""
+"""CreateService: what is refused, and what it makes (ecs-facts 7.1, 7.2)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,17 @@ import pytest
 from api_steps import NETWORK
 from api_steps import SLEEP
 from api_steps import container
-from api_steps import messages
 from api_steps import refusal
 from api_steps import register
 from api_steps import register_fargate
-from api_steps import seen
-from api_steps import service
 from api_steps import task
 from api_steps import wait_stable
 from botocore.exceptions import ClientError
+from service_steps import INVALID
+from service_steps import PREFIX
+from service_steps import create
 
-from pytest_kecs.admin import AdminClient
-
-INVALID = "InvalidParameterException"
 CLIENT = "ClientException"
-PREFIX = "arn:aws:ecs:us-east-1:123456789012:"
 
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
     (
@@ -139,11 +135,6 @@ def app(cluster: Any) -> Any:
     register(cluster, "old")
     cluster.deregister_task_definition(taskDefinition="old:1")
     return cluster
-
-
-def create(app: Any, name: str = "s", **params: Any) -> Any:
-    request = {"serviceName": name, "taskDefinition": "app", "desiredCount": 1, **params}
-    return app.create_service(**request)["service"]
 
 
 @pytest.mark.parametrize(
@@ -291,236 +282,6 @@ def test_token(app: Any) -> None:
         INVALID,
         "Creation of service was not idempotent.",
     )
-
-
-def test_name_of_a_draining_service(app: Any) -> None:
-    stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]
-    register(app, "slow", container(command=stubborn, stopTimeout=2))
-    create(app, taskDefinition="slow")
-    wait_stable(app, "s")
-    app.delete_service(service="s", force=True)
-    request = {"serviceName": "s", "taskDefinition": "app", "desiredCount": 1}
-    assert refusal(app.create_service, **request) == (
-        INVALID,
-        "Unable to Start a service that is still Draining.",
-    )
-    assert refusal(app.update_service, service="s", desiredCount=2) == (
-        "ServiceNotActiveException",
-        "Service was not ACTIVE.",
-    )
-    assert service(app, "s")["status"] == "DRAINING"
-    assert app.delete_service(service="s")["service"]["status"] == "DRAINING"
-
-
-def test_describe(app: Any) -> None:
-    arn = create(app, tags=[{"key": "a", "value": "b"}])["serviceArn"]
-    answer = app.describe_services(services=["s", arn, "none", arn.replace("/s", "/none")])
-    assert [item["serviceArn"] for item in answer["services"]] == [arn]
-    assert answer["services"][0]["tags"] == []
-    assert answer["failures"] == [{"arn": arn.replace("/s", "/none"), "reason": "MISSING"}]
-    assert service(app, arn)["tags"] == [{"key": "a", "value": "b"}]
-    assert refusal(app.describe_services, services=[])[0] == INVALID
-    assert refusal(app.describe_services, services=["s"] * 11)[0] == INVALID
-    other = PREFIX + "service/other/s"
-    assert refusal(app.describe_services, services=[other]) == (
-        INVALID,
-        "Identifier is for other. Your cluster is default",
-    )
-
-
-def test_list(app: Any) -> None:
-    create(app, "a", desiredCount=0)
-    create(
-        app,
-        "b",
-        desiredCount=0,
-        taskDefinition="far",
-        launchType="FARGATE",
-        networkConfiguration=NETWORK,
-    )
-
-    def listed(**params: Any) -> list[str]:
-        arns = app.list_services(**params)["serviceArns"]
-        return [arn.rpartition("/")[2] for arn in arns]
-
-    assert listed() == ["a", "b"]
-    assert listed(launchType="FARGATE") == ["b"]
-    assert listed(schedulingStrategy="REPLICA") == ["a", "b"]
-    assert listed(schedulingStrategy="DAEMON") == []
-    assert refusal(app.list_services, schedulingStrategy="X")[0] == INVALID
-    app.delete_service(service="a")
-    assert listed() == ["b"]
-    for number in range(12):
-        create(app, f"c{number}", desiredCount=0)
-    # Ten to a page, where others have a hundred.
-    first = app.list_services()
-    assert len(first["serviceArns"]) == 10
-    assert len(app.list_services(nextToken=first["nextToken"])["serviceArns"]) == 3
-
-
-def test_unknown_service(app: Any) -> None:
-    for reference in ("none", PREFIX + "service/default/none"):
-        assert refusal(app.update_service, service=reference) == (
-            "ServiceNotFoundException",
-            "Service not found.",
-        )
-        with pytest.raises(ClientError) as caught:
-            app.delete_service(service=reference)
-        error = caught.value.response["Error"]
-        assert error["Code"] == "ServiceNotFoundException"
-        # Here ECS sends no message at all (ecs-facts 7.5).
-        assert not error.get("Message")
-
-
-def test_update_of_the_count(app: Any) -> None:
-    before = create(app)["deployments"][0]["id"]
-    wait_stable(app, "s")
-    updated = app.update_service(service="s", desiredCount=3)["service"]
-    assert updated["desiredCount"] == 3
-    assert [(d["id"], d["desiredCount"]) for d in updated["deployments"]] == [(before, 3)]
-    wait_stable(app, "s")
-    assert len(app.list_tasks(serviceName="s")["taskArns"]) == 3
-    app.update_service(service="s", desiredCount=1)
-    wait_stable(app, "s")
-    assert len(app.list_tasks(serviceName="s")["taskArns"]) == 1
-    assert refusal(app.update_service, service="s", desiredCount=-1) == (
-        INVALID,
-        "Task count can not be lesser than 0",
-    )
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        {},
-        {"taskDefinition": "app"},
-        {"deploymentConfiguration": {"maximumPercent": 150}},
-        {"enableExecuteCommand": True},
-        {"placementStrategy": [{"type": "random"}]},
-        {"propagateTags": "SERVICE"},
-    ],
-    ids=str,
-)
-def test_updates_without_a_deployment(app: Any, params: dict[str, Any]) -> None:
-    before = create(app)["deployments"][0]["id"]
-    updated = app.update_service(service="s", **params)["service"]
-    assert [d["id"] for d in updated["deployments"]] == [before]
-
-
-def test_updates_with_a_deployment(app: Any) -> None:
-    create(app, taskDefinition="far", launchType="FARGATE", networkConfiguration=NETWORK)
-    wait_stable(app, "s")
-    register_fargate(app, "far")
-    network = {"awsvpcConfiguration": {"subnets": ["subnet-2"]}}
-    for params in (
-        {"taskDefinition": "far"},
-        {"networkConfiguration": network},
-        {"platformVersion": "1.4.0"},
-        {"forceNewDeployment": True},
-    ):
-        updated = app.update_service(service="s", **params)["service"]
-        assert [d["status"] for d in updated["deployments"]] == ["PRIMARY", "ACTIVE"]
-        assert [d["desiredCount"] for d in updated["deployments"]] == [1, 0]
-        wait_stable(app, "s")
-    described = service(app, "s")
-    assert described["taskDefinition"].endswith("/far:2")
-    assert described["networkConfiguration"] == network
-
-
-def test_nothing_is_changed_by_an_update_that_is_refused(app: Any) -> None:
-    create(app)
-    wait_stable(app, "s")
-    before = service(app, "s")
-    for params in (
-        {"desiredCount": 5, "deploymentConfiguration": {"maximumPercent": 1}},
-        {"desiredCount": 5, "taskDefinition": "none"},
-        {"desiredCount": 5, "networkConfiguration": NETWORK},
-    ):
-        refusal(app.update_service, service="s", **params)
-    assert service(app, "s") == before
-
-
-def test_configuration_is_merged(app: Any) -> None:
-    create(app, deploymentConfiguration={"maximumPercent": 150})
-    configuration = {
-        "minimumHealthyPercent": 50,
-        "deploymentCircuitBreaker": {"enable": True, "rollback": True},
-    }
-    updated = app.update_service(service="s", deploymentConfiguration=configuration)["service"]
-    result = updated["deploymentConfiguration"]
-    assert (result["maximumPercent"], result["minimumHealthyPercent"]) == (150, 50)
-    assert result["deploymentCircuitBreaker"]["enable"] is True
-
-
-def test_inactive_definition_goes_on_serving(app: Any) -> None:
-    create(app)
-    wait_stable(app, "s")
-    app.deregister_task_definition(taskDefinition="app:1")
-    app.update_service(service="s", desiredCount=2)
-    wait_stable(app, "s")
-    assert service(app, "s")["runningCount"] == 2
-
-
-def test_delete(app: Any, admin: AdminClient) -> None:
-    create(app)
-    wait_stable(app, "s")
-    assert refusal(app.delete_service, service="s") == (
-        INVALID,
-        "The service cannot be stopped while it is scaled above 0.",
-    )
-    (arn,) = app.list_tasks(serviceName="s")["taskArns"]
-    deleted = app.delete_service(service="s", force=True)["service"]
-    assert (deleted["status"], deleted["desiredCount"]) == ("DRAINING", 0)
-    app.get_waiter("services_inactive").wait(services=["s"])
-    described = service(app, "s")
-    assert described["status"] == "INACTIVE"
-    assert (described["events"], described["deployments"]) == ([], [])
-    ended = task(app, arn)
-    assert ended["stopCode"] == "ServiceSchedulerInitiated"
-    with pytest.raises(ClientError):
-        app.delete_service(service="s")
-    # Its name is free again.
-    assert create(app)["status"] == "ACTIVE"
-
-
-def test_events_of_scaling_in(app: Any, admin: AdminClient) -> None:
-    create(app)
-    wait_stable(app, "s")
-    (arn,) = app.list_tasks(serviceName="s")["taskArns"]
-    app.update_service(service="s", desiredCount=0)
-    seen(admin, lambda: messages(service(app, "s"))[0] == "has reached a steady state.")
-    stopped = f"has stopped 1 running tasks: (task {arn.rpartition('/')[2]})."
-    assert stopped in messages(service(app, "s"))
-
-
-def test_delete_when_scaled_to_nothing(app: Any, admin: AdminClient) -> None:
-    create(app, desiredCount=0)
-    app.delete_service(service="s")
-    seen(admin, lambda: service(app, "s")["status"] == "INACTIVE")
-    admin.advance_clock(3601)
-    failures = app.describe_services(services=["s"])["failures"]
-    assert [failure["reason"] for failure in failures] == ["MISSING"]
-
-
-def test_tags_of_tasks(app: Any) -> None:
-    register(app, "app", container(command=SLEEP), tags=[{"key": "d", "value": "1"}])
-    tags = [{"key": "s", "value": "1"}]
-    managed = [
-        {"key": "aws:ecs:clusterName", "value": "default"},
-        {"key": "aws:ecs:serviceName", "value": "one"},
-    ]
-    create(app, "one", tags=tags, propagateTags="SERVICE", enableECSManagedTags=True)
-    create(app, "two", tags=tags, propagateTags="TASK_DEFINITION")
-    create(app, "three", tags=tags)
-    wait_stable(app, "one", "two", "three")
-    expected = {"one": tags + managed, "two": [{"key": "d", "value": "1"}], "three": []}
-    for name, wanted in expected.items():
-        (arn,) = app.list_tasks(serviceName=name)["taskArns"]
-        assert task(app, arn)["tags"] == wanted
-    app.update_service(service="three", propagateTags="SERVICE", forceNewDeployment=True)
-    wait_stable(app, "three")
-    (arn,) = app.list_tasks(serviceName="three")["taskArns"]
-    assert task(app, arn)["tags"] == tags
 
 
 def test_more_tasks_than_a_service_may_have(ecs: Any, cluster: Any) -> None:
