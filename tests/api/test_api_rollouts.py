@@ -58,10 +58,10 @@ def moments(admin: AdminClient) -> Iterator[tuple[int, int]]:
         yield len(running), len(existing)
 
 
-def test_events_of_a_start(app: Any) -> None:
+def test_events_of_a_start(app: Any, admin: AdminClient) -> None:
     deployment = create(app, 2)["deployments"][0]["id"]
-    wait_stable(app, "s")
-    # The deployment is completed when the second task runs, or a moment later.
+    # The waiter's counts are right before the tasks have run for long enough.
+    seen(admin, lambda: service(app, "s")["deployments"][0]["rolloutState"] == "COMPLETED")
     described = service(app, "s")
     ids = " ".join(sorted(f"(task {arn.rpartition('/')[2]})" for arn in tasks_of(app)))
     *last, first = messages(described)

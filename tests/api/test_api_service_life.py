@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from botocore.exceptions import ClientError
 from service_steps import INVALID
 from service_steps import PREFIX
 from service_steps import create
+from service_steps import wait_steady
 
 from pytest_kecs.admin import AdminClient
 
@@ -138,9 +140,59 @@ def test_events_of_scaling_in(app: Any, admin: AdminClient) -> None:
     wait_stable(app, "s")
     (arn,) = app.list_tasks(serviceName="s")["taskArns"]
     app.update_service(service="s", desiredCount=0)
-    seen(admin, lambda: messages(service(app, "s"))[0] == "has reached a steady state.")
+    # A steady state before that would be of the old count.
+    seen(admin, lambda: not app.list_tasks(serviceName="s")["taskArns"])
+    wait_steady(app, admin)
     stopped = f"has stopped 1 running tasks: (task {arn.rpartition('/')[2]})."
     assert stopped in messages(service(app, "s"))
+
+
+def ended(app: Any) -> list[Any]:
+    """The tasks of the service s that have stopped, oldest first."""
+    arns = app.list_tasks(serviceName="s", desiredStatus="STOPPED")["taskArns"]
+    tasks = app.describe_tasks(tasks=arns)["tasks"] if arns else []
+    return sorted(tasks, key=lambda item: item["createdAt"])
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_tasks_that_exit_at_once_are_no_steady_state(
+    app: Any, admin: AdminClient, code: int
+) -> None:
+    register(app, "app", container(command=["sh", "-c", f"exit {code}"]))
+    create(app)
+    seen(admin, lambda: len(ended(app)) >= 3)
+    described = service(app, "s")
+    assert described["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+    assert all(message.startswith("has started 1 tasks") for message in messages(described))
+
+
+def test_tasks_that_exit_at_once_do_not_replace_those_that_run(
+    app: Any, admin: AdminClient
+) -> None:
+    create(app)
+    wait_steady(app, admin)
+    (old,) = app.list_tasks(serviceName="s")["taskArns"]
+    register(app, "app", container(command=["sh", "-c", "exit 1"]))
+    app.update_service(service="s", taskDefinition="app")
+    seen(admin, lambda: len(ended(app)) >= 3)
+    states = [d["rolloutState"] for d in service(app, "s")["deployments"]]
+    assert states == ["IN_PROGRESS", "COMPLETED"]
+    assert task(app, old)["desiredStatus"] == "RUNNING"
+
+
+def test_tasks_that_exit_at_once_are_replaced_after_growing_pauses(
+    app: Any, admin: AdminClient
+) -> None:
+    register(app, "app", container(command=["sh", "-c", "exit 1"]))
+    create(app)
+    tasks = seen(admin, lambda: ended(app)[3:] and ended(app))
+    pauses = [
+        (later["createdAt"] - earlier["stoppedAt"]).total_seconds()
+        for earlier, later in pairwise(tasks)
+    ]
+    # Wire times have milliseconds.
+    for pause, least in zip(pauses, (0.05, 0.1, 0.2), strict=False):
+        assert pause > least - 0.002
 
 
 def test_delete_when_scaled_to_nothing(app: Any, admin: AdminClient) -> None:

@@ -15,6 +15,9 @@ from api_steps import service
 from api_steps import wait_stable
 from service_steps import INVALID
 from service_steps import create
+from service_steps import wait_steady
+
+from pytest_kecs.admin import AdminClient
 
 
 @pytest.fixture
@@ -80,9 +83,9 @@ def test_updates_with_a_deployment(app: Any) -> None:
     assert described["networkConfiguration"] == network
 
 
-def test_nothing_is_changed_by_an_update_that_is_refused(app: Any) -> None:
+def test_nothing_is_changed_by_an_update_that_is_refused(app: Any, admin: AdminClient) -> None:
     create(app)
-    wait_stable(app, "s")
+    wait_steady(app, admin)
     before = service(app, "s")
     for params in (
         {"desiredCount": 5, "deploymentConfiguration": {"maximumPercent": 1}},

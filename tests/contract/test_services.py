@@ -31,10 +31,15 @@ def messages(ecs_client: Any) -> list[str]:
     return [event["message"] for event in service["events"]]
 
 
-def test_keeps_two_tasks(ecs_client: Any, service: str) -> None:
-    [described] = ecs_client.describe_services(services=[service])["services"]
+def test_keeps_two_tasks(kecs: Kecs, ecs_client: Any, service: str) -> None:
+    def is_completed() -> dict[str, Any] | None:
+        [described] = ecs_client.describe_services(services=[service])["services"]
+        is_so = described["deployments"][0]["rolloutState"] == "COMPLETED"
+        return described if is_so else None
+
+    described = wait_until(kecs._admin, is_completed, 30.0)
+    assert described is not None
     assert (described["runningCount"], described["pendingCount"]) == (2, 0)
-    assert described["deployments"][0]["rolloutState"] == "COMPLETED"
     tasks = ecs_client.describe_tasks(tasks=list(running(ecs_client)))["tasks"]
     assert {task["group"] for task in tasks} == {"service:web"}
     assert {task["startedBy"] for task in tasks} == {described["deployments"][0]["id"]}
@@ -104,3 +109,21 @@ def test_tasks_that_cannot_start_are_not_started_without_end(
 
     assert wait_until(kecs._admin, has_failed_twice, 30.0) == 2
     assert len(ecs_client.list_tasks(desiredStatus="STOPPED")["taskArns"]) == 2
+
+
+def test_tasks_that_exit_at_once_do_not_complete_a_deployment(
+    kecs: Kecs, ecs_client: Any, register: Any
+) -> None:
+    ecs_client.create_cluster()
+    ecs_client.create_service(
+        serviceName="web", taskDefinition=register(app="exit 1"), desiredCount=1
+    )
+
+    def have_exited() -> list[str] | None:
+        arns: list[str] = ecs_client.list_tasks(desiredStatus="STOPPED")["taskArns"]
+        return arns if len(arns) >= 3 else None
+
+    assert wait_until(kecs._admin, have_exited, 30.0)
+    [described] = ecs_client.describe_services(services=["web"])["services"]
+    assert described["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+    assert not any("steady" in message for message in messages(ecs_client))

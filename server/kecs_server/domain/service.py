@@ -37,8 +37,10 @@ class Deployment:
     failed_tasks: int = 0
     rollout_state: str = "IN_PROGRESS"
     rollout_reason: str = ""
+    early_exits: int = 0
+    """How often in a row tasks exited soon after they had begun to run."""
     retry_at: float | None = None
-    """No task is started before: the last ones failed to start."""
+    """No task is started before: the last ones failed to start, or exited early."""
 
     @property
     def id(self) -> str:

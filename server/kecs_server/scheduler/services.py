@@ -31,9 +31,23 @@ from kecs_server.domain.task import want_stopped
 STARTS_AT_ONCE = 50
 """Tasks of a service that one look starts; the next look follows, and others have their turn."""
 
+HEALTHY_AFTER = 0.25
+"""Seconds of RUNNING after which a task without health checks counts as healthy; 40 on AWS
+(ecs-facts 7.6). Until then a deployment is not completed, a service not steady.
+"""
+
 FIRST_RETRY = 0.25
 LAST_RETRY = 30.0
 """Seconds between tries when tasks fail to start, doubling; on AWS up to 15 minutes."""
+
+EARLY = 1.0
+"""Seconds of RUNNING: a task that exits sooner is replaced after a pause, others at once."""
+
+FIRST_PAUSE = 0.05
+LAST_PAUSE = 3.0
+"""Seconds before tasks that exited early are replaced, doubling. None on AWS (ecs-facts 7.6),
+where a start takes long enough for a service not to start hundreds of tasks in a second.
+"""
 
 EVENT_SUPPRESSION = 6 * 3600.0
 """Seconds in which a warning is not repeated (ecs-facts 7.7)."""
@@ -65,40 +79,87 @@ def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
         minimum_percent=configuration["minimumHealthyPercent"],
         maximum_percent=configuration["maximumPercent"],
     )
-    decided = plan(limits, [_member(service, task) for task in tasks])
+    decided = plan(limits, [_member(service, task, now) for task in tasks])
     to_stop = set(decided.stop)
     stopped = [task for task in tasks if task.id in to_stop]
     _stop(service, stopped, now)
     primary = service.primary
-    if decided.start and primary.retry_at is not None and primary.retry_at > now:
-        return Outcome(stopped, look_again_at=primary.retry_at)
+    moments = [at for task in tasks if (at := _healthy_at(service, task)) is not None and at > now]
+    if decided.start:
+        service.is_steady = False
+        if primary.retry_at is not None and primary.retry_at > now:
+            return Outcome(stopped, look_again_at=min([*moments, primary.retry_at]))
     started = _start(cluster, service, min(decided.start, STARTS_AT_ONCE), tasks, now)
     if not started and not stopped:
         _settle(service, tasks, now)
         _warn_if_blocked(service, tasks, now)
-    return Outcome([*stopped, *started])
+    return Outcome([*stopped, *started], look_again_at=min(moments, default=None))
 
 
 def notice(service: Service, task: Task, before: Status, now: float) -> None:
-    """A task of the service moved on: count starts that failed, forget them when one runs."""
+    """A task of the service moved on: see whether the next starts have to wait."""
     deployment = next((d for d in service.deployments if d.id == task.started_by), None)
     if deployment is None:
         return
-    if task.is_stopped and task.started_at is None and task.stop_code == "TaskFailedToStart":
-        deployment.failed_tasks += 1
-        # The exponent is bounded: a service may fail for days.
-        delay = FIRST_RETRY * 2 ** min(deployment.failed_tasks - 1, 20)
-        deployment.retry_at = now + min(delay, LAST_RETRY)
-    elif before < Status.RUNNING <= task.last_status and task.started_at is not None:
+    if task.started_at is None:
+        if task.is_stopped and task.stop_code == "TaskFailedToStart":
+            _count_failed_start(deployment, now)
+        return
+    if before < Status.RUNNING and deployment.failed_tasks:
         deployment.failed_tasks = 0
         deployment.retry_at = None
+    if before <= Status.RUNNING < task.last_status:
+        _count_end(deployment, task, now)
 
 
-def _member(service: Service, task: Task) -> Member:
+def _count_failed_start(deployment: Deployment, now: float) -> None:
+    deployment.failed_tasks += 1
+    delay = FIRST_RETRY * _doubled(deployment.failed_tasks)
+    deployment.retry_at = now + min(delay, LAST_RETRY)
+
+
+def _count_end(deployment: Deployment, task: Task, now: float) -> None:
+    """Pause after a task that exited early; one that stayed up ends the pause."""
+    assert task.started_at is not None
+    ran = (task.execution_stopped_at or now) - task.started_at
+    if task.stop_code != "EssentialContainerExited" or ran >= EARLY:
+        deployment.early_exits = 0
+        deployment.retry_at = None
+    elif deployment.retry_at is None or deployment.retry_at <= now:
+        # Of tasks that exit together only the first makes the pause longer.
+        deployment.early_exits += 1
+        pause = FIRST_PAUSE * _doubled(deployment.early_exits)
+        deployment.retry_at = now + min(pause, LAST_PAUSE)
+
+
+def _doubled(times: int) -> int:
+    """The exponent is bounded: a service may fail for days."""
+    return int(2 ** min(times - 1, 20))
+
+
+def _healthy_at(service: Service, task: Task) -> float | None:
+    """When the task counts as healthy (realm's clock); None: it does not run.
+
+    One of an older deployment does so at once: it serves until newer ones have shown that they
+    stay.
+    """
+    is_running = task.last_status == Status.RUNNING and task.desired_status == "RUNNING"
+    if not is_running or task.started_at is None:
+        return None
+    is_current = task.started_by == service.primary.id
+    return task.started_at + (HEALTHY_AFTER if is_current else 0.0)
+
+
+def _is_healthy(service: Service, task: Task, now: float) -> bool:
+    healthy_at = _healthy_at(service, task)
+    return healthy_at is not None and healthy_at <= now
+
+
+def _member(service: Service, task: Task, now: float) -> Member:
     return Member(
         id=task.id,
         is_current=task.started_by == service.primary.id,
-        is_healthy=task.last_status == Status.RUNNING and task.desired_status == "RUNNING",
+        is_healthy=_is_healthy(service, task, now),
         is_stopping=task.desired_status == "STOPPED",
     )
 
@@ -117,7 +178,6 @@ def _start(
         providers = list(providers_for(deployment.capacity_provider_strategy, running, count))
     started = [new_task(_launch(cluster, service, provider, now)) for provider in providers]
     if started:
-        service.is_steady = False
         service.add_event(f"has started {count} tasks: {_names(started)}.", now)
     return started
 
@@ -177,7 +237,7 @@ def _settle(service: Service, tasks: Sequence[Task], now: float) -> None:
     """Complete the deployment and report the steady state once nothing is left to do."""
     primary = service.primary
     is_settled = len(tasks) == service.desired_count and all(
-        task.started_by == primary.id and task.last_status == Status.RUNNING for task in tasks
+        task.started_by == primary.id and _is_healthy(service, task, now) for task in tasks
     )
     if not is_settled or service.is_steady:
         return
@@ -193,9 +253,7 @@ def _settle(service: Service, tasks: Sequence[Task], now: float) -> None:
 
 def _warn_if_blocked(service: Service, tasks: Sequence[Task], now: float) -> None:
     """Say that the percentages leave no way from the old tasks to the new (ecs-facts 7.6)."""
-    is_quiet = all(
-        task.desired_status == "RUNNING" and task.last_status == Status.RUNNING for task in tasks
-    )
+    is_quiet = all(_is_healthy(service, task, now) for task in tasks)
     is_old_left = any(task.started_by != service.primary.id for task in tasks)
     if is_quiet and is_old_left and not service.has_event(_BLOCKED, now - EVENT_SUPPRESSION):
         service.add_event(_BLOCKED, now)

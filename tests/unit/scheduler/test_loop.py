@@ -386,7 +386,7 @@ def test_failed_starts_wait_for_the_clock(world: World) -> None:
 def test_a_service_whose_tasks_end_at_once_does_not_starve_others(world: World) -> None:
     world.engine.fate = lambda name: 1
     service = world.serve(1)
-    world.wait(lambda: len(world.cluster.tasks) > 50)
+    world.wait(lambda: len(world.cluster.tasks) > 2)
     world.engine.fate = lambda name: None
     world.wait(lambda: service.is_steady)
 
