@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import fields
 from types import TracebackType
@@ -178,6 +179,14 @@ class AdminClient:
         query = {"task": task} if container is None else {"task": task, "container": container}
         answer = self._call("GET", "/logs?" + urlencode(query))
         return [_read(ContainerLog, log) for log in answer["containers"]]
+
+    def execute(
+        self, task: str, container: str | None, command: Sequence[str], timeout: float
+    ) -> tuple[int | None, str]:
+        """Run a command in a container; its exit code (None: it was killed) and its output."""
+        body = {"task": task, "container": container, "command": list(command)}
+        answer = self._call("POST", "/exec", {**body, "timeout": timeout}, held=timeout)
+        return answer["exit_code"], str(answer["output"])
 
     def timeline(self) -> list[dict[str, Any]]:
         """What happened in the realm, oldest first: `at`, `kind`, `subject`, `text` and more."""

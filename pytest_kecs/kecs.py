@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -28,6 +30,17 @@ TaskReference = Task | Mapping[str, Any] | str
 ServiceReference = Mapping[str, Any] | str
 TASK_SECONDS = 30.0
 SERVICE_SECONDS = 60.0
+EXEC_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecResult:
+    """How a command in a container ended; `exit_code` is None if it was killed or never ran.
+    Both streams are in `output`.
+    """
+
+    exit_code: int | None
+    output: str
 
 
 class Kecs:
@@ -187,6 +200,25 @@ class Kecs:
             raise ValueError(f"stream is 'stdout' or 'stderr', not {stream!r}")
         logs = self._admin.logs(_located(task, None)[0], container)
         return "".join(getattr(log, name) for log in logs for name in streams)
+
+    def exec(
+        self,
+        task: TaskReference,
+        command: str | Sequence[str],
+        container: str | None = None,
+        *,
+        timeout: float = EXEC_SECONDS,
+    ) -> ExecResult:
+        """Run a command in a running container, with its variables and directory: a text by
+        `sh -c`, a list of words as it is. The container need not be named if it is the only one.
+
+        :param timeout: seconds after which the command is killed; its exit code is then None.
+        :raises AdminError: no such task or container, or it does not run.
+        """
+        __tracebackhide__ = True
+        words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+        code, output = self._admin.execute(_located(task, None)[0], container, words, timeout)
+        return ExecResult(exit_code=code, output=output)
 
     def map_image(
         self,

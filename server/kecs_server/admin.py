@@ -38,6 +38,10 @@ MAX_WAIT = 300.0
 """Seconds that one long-poll may last; a longer wait is several."""
 
 
+EXEC_TIMEOUT = 60.0
+"""Seconds after which a command in a container is killed, unless the caller says otherwise."""
+
+
 class BadRequest(Exception):
     """The text says what is wrong with the request."""
 
@@ -53,6 +57,7 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("POST", "/keys", admin.new_key),
         ("POST", "/wait", admin.wait),
         ("GET", "/logs", admin.logs),
+        ("POST", "/exec", admin.execute),
         ("GET", "/timeline", admin.timeline),
         ("GET", "/report", admin.report),
         ("POST", "/images", admin.map_images),
@@ -156,6 +161,21 @@ class Admin:
         access = self._access(key)
         return report.task_logs(
             self._environment, access.realm, params["task"], params.get("container")
+        )
+
+    def execute(self, key: str, params: Structure) -> Structure:
+        command = params.get("command")
+        if not isinstance(command, list) or not command:
+            raise BadRequest(f"command is a list of words, not {command!r}")
+        if not all(isinstance(word, str) and "\0" not in word for word in command):
+            raise BadRequest("a word of the command is not a text without NUL")
+        return report.execute(
+            self._environment,
+            self._access(key).realm,
+            str(params.get("task") or ""),
+            params.get("container"),
+            command,
+            _number(params, "timeout", EXEC_TIMEOUT),
         )
 
     def timeline(self, key: str, params: Structure) -> Structure:

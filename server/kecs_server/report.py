@@ -50,20 +50,42 @@ def task_logs(
 
     :raises ValueError: no such task or container.
     """
-    identifier = reference.rpartition("/")[2]
-    with realm.reading():
-        task = next((task for task in realm.tasks() if task.id == identifier), None)
-    if task is None:
-        raise ValueError(f"there is no task {reference}")
-    names = [item.name for item in task.containers]
-    if container is not None and container not in names:
-        raise ValueError(f"the task has no container {container!r}; it has {', '.join(names)}")
-    wanted = names if container is None else [container]
+    task = _find_task(realm, reference)
+    wanted = [item.name for item in task.containers]
+    if container is not None:
+        wanted = [_checked_container(task, container)]
     return {
         "containers": [
             {"name": name, **_as_text(_logs(environment, realm, task, name))} for name in wanted
         ]
     }
+
+
+def execute(
+    environment: Environment,
+    realm: Realm,
+    reference: str,
+    container: str | None,
+    command: list[str],
+    timeout: float,
+) -> Structure:
+    """Run a command in a container of a task, and wait for its end.
+
+    :raises ValueError: no such task or container, or the container does not run.
+    """
+    task = _find_task(realm, reference)
+    if container is None:
+        if len(task.containers) > 1:
+            names = ", ".join(item.name for item in task.containers)
+            raise ValueError(f"the task has several containers, say which: {names}")
+        container = task.containers[0].name
+    name = _checked_container(task, container)
+    engine = environment.engines[realm.engine].engine
+    if engine is None or task.container(name).last_status != "RUNNING":
+        status = task.container(name).last_status
+        raise ValueError(f"the container {name} does not run, it is {status}")
+    result = engine.execute(task.id, name, command, timeout).result()
+    return {"exit_code": result.exit_code, "output": result.output.decode("utf-8", "replace")}
 
 
 def reset_account(environment: Environment, realm: Realm, account: str) -> Structure:
@@ -88,6 +110,22 @@ def reset_account(environment: Environment, realm: Realm, account: str) -> Struc
             realm.drop(store)
     environment.scheduler.forget(realm, tasks)
     return counts
+
+
+def _find_task(realm: Realm, reference: str) -> Task:
+    identifier = reference.rpartition("/")[2]
+    with realm.reading():
+        task = next((task for task in realm.tasks() if task.id == identifier), None)
+    if task is None:
+        raise ValueError(f"there is no task {reference}")
+    return task
+
+
+def _checked_container(task: Task, name: str) -> str:
+    names = [item.name for item in task.containers]
+    if name not in names:
+        raise ValueError(f"the task has no container {name!r}; it has {', '.join(names)}")
+    return name
 
 
 def _clusters(realm: Realm) -> list[Cluster]:

@@ -348,16 +348,6 @@ def test_stop_timeout_at_its_limit(ecs: Any) -> None:
     ecs.register_task_definition(family="app", **on_fargate(stopTimeout=120))
 
 
-def test_health_conditions_are_not_there_yet(ecs: Any) -> None:
-    checked = container("b", healthCheck={"command": ["CMD", "true"]})
-    with pytest.raises(ecs.exceptions.ClientError) as caught:
-        ecs.register_task_definition(
-            family="app",
-            containerDefinitions=[container("a", dependsOn=after("b", "HEALTHY")), checked],
-        )
-    assert caught.value.response["Error"]["Code"] == "NotImplementedException"
-
-
 @pytest.mark.parametrize(
     ("cpu", "memory"),
     [("256", "512"), ("256", "2 GB"), ("1 vCPU", "8GB"), ("4096", "30720"), ("16384", "122880")],

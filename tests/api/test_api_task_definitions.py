@@ -313,13 +313,6 @@ def test_order_of_checks(ecs: Any) -> None:
     assert refusal(call, **wrong)[1].startswith("No Fargate configuration exists")
 
 
-def test_what_is_not_there_yet_is_said(ecs: Any) -> None:
-    check = {"command": ["CMD", "true"]}
-    with pytest.raises(ecs.exceptions.ClientError) as caught:
-        register(ecs, "app", container(**after("side", "HEALTHY")), side(healthCheck=check))
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-
-
 def test_every_member_comes_back(ecs: Any) -> None:
     """What was registered is what is described (no member may get lost)."""
     given = container(

@@ -20,19 +20,25 @@ def on_term(then: str) -> str:
 
 def wait_ready(kecs: Kecs, task: Task, container: str | None = None) -> None:
     """Wait until the script of `on_term` has set its trap. What a container writes is no event."""
-    _poll(lambda: "ready" in kecs.logs(task, container), "the container never said ready")
+    wait_for(lambda: "ready" in kecs.logs(task, container), "the container never said ready")
 
 
 def wait_container_stopped(kecs: Kecs, task: Task, name: str) -> Task:
     """Wait until one container has stopped while the task goes on."""
-    _poll(
+    wait_for(
         lambda: kecs.describe(task).containers[name]["lastStatus"] == "STOPPED",
         f"the container {name} never stopped",
     )
     return kecs.describe(task)
 
 
-def _poll(has_come: Callable[[], bool], otherwise: str) -> None:
+def wait_health(kecs: Kecs, task: Task, status: str) -> Task:
+    """Wait until the task's healthStatus is `status`."""
+    wait_for(lambda: kecs.describe(task)["healthStatus"] == status, f"never {status}")
+    return kecs.describe(task)
+
+
+def wait_for(has_come: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not has_come():
         assert time.monotonic() < deadline, otherwise

@@ -30,9 +30,31 @@ TASK_RETENTION = 3600.0
 """Seconds that a stopped task can still be described (ecs-facts 5.9)."""
 
 
+@dataclass(slots=True)
+class Health:
+    """What a container's health check has found since the container's last start (ecs-facts 6.10).
+
+    failures: those in a row that count; settled: its grace is over; due_at: when the next check is
+    to begin, which takes `pause` more seconds each time until the grace is over.
+    """
+
+    due_at: float
+    grace_until: float
+    pause: float
+    status: str = "UNKNOWN"
+    since: float | None = None
+    failures: int = 0
+    settled: bool = False
+    checking: bool = False
+    exit_code: int | None = None
+    output: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
 class Container:
-    """A container of a task. `released`, `started` and `stopping` are the agent's own notes."""
+    """A container of a task. `released`, `started`, `stopping` and `restart_due` are the agent's
+    own notes; the times are of its last start and end. `health` is None without a health check.
+    """
 
     name: str
     arn: str
@@ -45,10 +67,19 @@ class Container:
     released: bool = False
     started: bool = False
     stopping: bool = False
+    restart_due: bool = False
+    restart_count: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+    health: Health | None = None
 
     @property
     def is_stopped(self) -> bool:
         return self.last_status == "STOPPED"
+
+    @property
+    def health_status(self) -> str:
+        return self.health.status if self.health else "UNKNOWN"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +148,25 @@ class Task:
             if container.name == name:
                 return container
         raise KeyError(name)
+
+    def override(self, name: str) -> Structure:
+        """What RunTask said of the container; at least its name."""
+        return next(item for item in self.overrides["containerOverrides"] if item["name"] == name)
+
+    @property
+    def health_status(self) -> str:
+        """Of the essential containers with a check: UNHEALTHY if any is, HEALTHY if all are
+        (ecs-facts 6.10).
+        """
+        found = {
+            container.health_status
+            for container in self.containers
+            if container.essential and "healthCheck" in container.definition
+        }
+        for status in ("UNHEALTHY", "UNKNOWN", "HEALTHY"):
+            if status in found:
+                return status
+        return "UNKNOWN"
 
     def is_visible(self, now: float) -> bool:
         """A stopped task is forgotten after `TASK_RETENTION`."""

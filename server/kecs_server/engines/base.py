@@ -10,9 +10,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from dataclasses import field
+from enum import StrEnum
 from typing import Protocol
+
+
+class VolumeKind(StrEnum):
+    """TASK: made for the task, gone with it. SHARED: all volumes of the same `source` in the
+    environment are one, and outlive tasks. HOST: a directory of the host, `source` its path.
+    """
+
+    TASK = "task"
+    SHARED = "shared"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A directory that containers of a task mount. `source` is empty for TASK."""
+
+    name: str
+    kind: VolumeKind
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A volume of the task at an absolute path of the container; volumesFrom is resolved."""
+
+    volume: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tmpfs:
+    """A file system in memory; `size` in MiB."""
+
+    path: str
+    size: int
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ulimit:
+    """`name` as setrlimit(2) has it, in lower case without RLIMIT_ ("nofile"); -1: no limit."""
+
+    name: str
+    soft: int
+    hard: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +70,9 @@ class ContainerSpec:
     `entry_point` and `command` replace the image's ENTRYPOINT and CMD; None leaves the image's own.
     `stop_timeout` is the number of seconds between SIGTERM and SIGKILL.
     `pull_error` makes the pull fail with that text (a stand-in asked for it).
-    `cpu` is in ECS units (1024 = one vCPU, 0 = unset); `memory` values are in MiB.
+    `cpu` is in ECS units (1024 = one vCPU, 0 = unset); `memory` values and `shared_memory` are in
+    MiB. `restarts`: the container may be told to start again after it has stopped.
+    `hosts` are more lines of /etc/hosts: name -> address. `ports` are (number, "tcp" or "udp").
     """
 
     name: str
@@ -36,17 +86,48 @@ class ContainerSpec:
     cpu: int = 0
     memory: int | None = None
     memory_reservation: int | None = None
+    restarts: bool = False
+    user: str | None = None
+    hostname: str | None = None
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    dns_servers: tuple[str, ...] = ()
+    dns_search_domains: tuple[str, ...] = ()
+    interactive: bool = False
+    pseudo_terminal: bool = False
+    privileged: bool = False
+    read_only_root: bool = False
+    init: bool = False
+    capabilities_added: tuple[str, ...] = ()
+    capabilities_dropped: tuple[str, ...] = ()
+    shared_memory: int | None = None
+    tmpfs: tuple[Tmpfs, ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+    system_controls: Mapping[str, str] = field(default_factory=dict)
+    docker_labels: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
-    """What an engine needs to know of a task. `task_id` is 32 hex digits, unique in the server."""
+    """What an engine needs to know of a task. `task_id` is 32 hex digits, unique in the server.
+
+    `cpu` (ECS units) and `memory` (MiB) limit the task as a whole; None: no such limit.
+    `address` is what the task's programs are told to listen at, where that is known beforehand.
+    """
 
     task_id: str
     task_arn: str
     family: str
     containers: tuple[ContainerSpec, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
+    network_mode: str = "bridge"
+    address: str | None = None
+    volumes: tuple[Volume, ...] = ()
+    cpu: int | None = None
+    memory: int | None = None
+    pid_mode: str | None = None
+    ipc_mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +167,7 @@ class ContainerStarted(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerStopped(Observation):
-    """The container ended, for good; exactly one for each container that was told to start.
+    """The container ended; exactly one for each time that it was told to start.
 
     `exit_code` is 128 + N after signal N, and None when the container never ran or its code is
     unknown. `reason` has the agent's form `ErrorName: message` (ecs-facts 6.6), None when the
@@ -114,6 +195,15 @@ class Removed(Observation):
     """Nothing of the task is left in the engine but its logs. The last observation of a task."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthChecked(Observation):
+    """A health check that the agent asked for has ended, or timed out (`exit_code` None)."""
+
+    container: str
+    exit_code: int | None
+    output: str
+
+
 Observer = Callable[[Observation], None]
 Progress = Callable[[str], None]
 
@@ -126,6 +216,16 @@ class ContainerLogs:
     stderr: bytes = b""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecResult:
+    """How a command in a container ended; `exit_code` None: it did not in time, and was killed,
+    or could not be run at all, of which `output` then tells. Both streams are in `output`.
+    """
+
+    exit_code: int | None
+    output: bytes
+
+
 class EngineError(Exception):
     """An engine cannot start or go on. The text is for the person at the keyboard:
     what was looked for, what was found, what to do.
@@ -133,9 +233,10 @@ class EngineError(Exception):
 
 
 class Engine(Protocol):
-    """Runs containers. Every method but `open`, `logs` and `close` returns at once, is called from
-    one thread (the scheduler's), is idempotent, and ignores tasks and containers that it does not
-    know. Nothing is raised for what happens to a container: that is an observation.
+    """Runs containers. Every method but `open`, `logs` and `close` returns at once. Those that
+    change something are called from one thread (the scheduler's), are idempotent, and ignore tasks
+    and containers that they do not know. Nothing is raised for what happens to a container: that
+    is an observation.
     """
 
     name: str
@@ -156,13 +257,23 @@ class Engine(Protocol):
 
     def start_container(self, task_id: str, container: str) -> None:
         """Pull the image and start the container. Ends in `ContainerStarted`, or in one
-        `ContainerStopped` without exit code when it cannot be pulled, created or started.
+        `ContainerStopped` without exit code when it cannot be pulled, created or started. A
+        container with `restarts` that has stopped is started again; its logs go on.
         """
 
     def stop_containers(self, task_id: str, containers: Sequence[str]) -> None:
         """Send SIGTERM to the first process of each at the same moment, SIGKILL after each one's
         own `stop_timeout`; when the first process ends, everything that it left behind is killed.
         Containers that run still and are not named run on.
+        """
+
+    def execute(
+        self, task_id: str, container: str, command: Sequence[str], timeout: float
+    ) -> Future[ExecResult]:
+        """Run a command beside the container's first process: its variables, directory, user and
+        limits. It is killed with all that it left behind after `timeout` seconds, and when the
+        container ends. The future never fails; a container that does not run gives `exit_code`
+        None. Thread-safe.
         """
 
     def remove(self, task_id: str) -> None:

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from kecs_server.domain.images import Images
 from kecs_server.domain.images import StandIn
 from kecs_server.domain.images import expanded
 from kecs_server.domain.images import find_stand_in
+from kecs_server.domain.sizes import parse_cpu
+from kecs_server.domain.sizes import parse_memory
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
 from kecs_server.engines.base import ContainerSpec
+from kecs_server.engines.base import Mount
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.base import Tmpfs
+from kecs_server.engines.base import Ulimit
+from kecs_server.engines.base import Volume
+from kecs_server.engines.base import VolumeKind
 
 Structure = dict[str, Any]
 
 DEFAULT_STOP_TIMEOUT = 30.0
 """Seconds from SIGTERM to SIGKILL (ecs-facts 6.7)."""
+
+_FILE_SYSTEMS = {
+    "efsVolumeConfiguration": "efs",
+    "fsxWindowsFileServerVolumeConfiguration": "fsx",
+    "s3filesVolumeConfiguration": "s3files",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +51,8 @@ class Surroundings:
 
 
 def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
+    body = task.task_definition.body
+    sizes = {**body, **task.overrides}
     return TaskSpec(
         task_id=task.id,
         task_arn=task.arn,
@@ -46,18 +64,24 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
             "cluster": task.cluster_arn.rpartition("/")[2],
             "service": task.service_name or "",
         },
+        network_mode=task.task_definition.network_mode,
+        volumes=tuple(volume_of(volume) for volume in body["volumes"]),
+        cpu=parse_cpu(sizes["cpu"]) if "cpu" in sizes else None,
+        memory=parse_memory(sizes["memory"]) if "memory" in sizes else None,
+        pid_mode=body.get("pidMode"),
+        ipc_mode=body.get("ipcMode"),
     )
 
 
 def _container_spec(task: Task, container: Container, surroundings: Surroundings) -> ContainerSpec:
     definition = container.definition
-    override = next(
-        item for item in task.overrides["containerOverrides"] if item["name"] == container.name
-    )
+    override = task.override(container.name)
     image = definition["image"]
     found = find_stand_in(image, surroundings.images)
     stand_in = expanded(found, surroundings.names) if found else StandIn()
     entry_point, command = _argv(definition, override, stand_in)
+    linux = definition.get("linuxParameters", {})
+    capabilities = linux.get("capabilities", {})
     return ContainerSpec(
         name=container.name,
         image=stand_in.image or image,
@@ -67,10 +91,85 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
         working_directory=definition.get("workingDirectory") or stand_in.working_directory,
         stop_timeout=float(definition.get("stopTimeout", DEFAULT_STOP_TIMEOUT)),
         pull_error=stand_in.pull_error,
-        cpu=override.get("cpu", definition["cpu"]),
+        cpu=override.get("cpu") or definition["cpu"],
         memory=override.get("memory", definition.get("memory")),
         memory_reservation=override.get("memoryReservation", definition.get("memoryReservation")),
+        restarts=bool(definition.get("restartPolicy", {}).get("enabled")),
+        user=definition.get("user"),
+        hostname=definition.get("hostname"),
+        hosts={host["hostname"]: host["ipAddress"] for host in definition.get("extraHosts", ())},
+        dns_servers=tuple(definition.get("dnsServers", ())),
+        dns_search_domains=tuple(definition.get("dnsSearchDomains", ())),
+        interactive=definition.get("interactive", False),
+        pseudo_terminal=definition.get("pseudoTerminal", False),
+        privileged=definition.get("privileged", False),
+        read_only_root=definition.get("readonlyRootFilesystem", False),
+        init=linux.get("initProcessEnabled", False),
+        capabilities_added=tuple(capabilities.get("add", ())),
+        capabilities_dropped=tuple(capabilities.get("drop", ())),
+        shared_memory=linux.get("sharedMemorySize"),
+        tmpfs=tuple(
+            Tmpfs(
+                path=tmpfs["containerPath"],
+                size=tmpfs["size"],
+                options=tuple(tmpfs.get("mountOptions", ())),
+            )
+            for tmpfs in linux.get("tmpfs", ())
+        ),
+        ulimits=tuple(
+            Ulimit(name=limit["name"], soft=limit["softLimit"], hard=limit["hardLimit"])
+            for limit in definition.get("ulimits", ())
+        ),
+        system_controls={
+            control["namespace"]: control["value"]
+            for control in definition["systemControls"]
+            if "namespace" in control and "value" in control
+        },
+        docker_labels=definition.get("dockerLabels", {}),
+        mounts=tuple(_mounts(task, definition)),
+        ports=tuple(_ports(definition)),
     )
+
+
+def volume_of(definition: Structure) -> Volume:
+    """A volume of a task definition. Storage services become directories that all tasks with the
+    same file system share; what a task's own volumes hold goes with the task.
+    """
+    name = definition["name"]
+    host, docker = definition.get("host", {}), definition.get("dockerVolumeConfiguration")
+    if host.get("sourcePath"):
+        return Volume(name=name, kind=VolumeKind.HOST, source=host["sourcePath"])
+    if docker is not None and docker.get("scope") == "shared":
+        return Volume(name=name, kind=VolumeKind.SHARED, source=f"docker/{name}")
+    for member, prefix in _FILE_SYSTEMS.items():
+        configuration = definition.get(member)
+        if configuration is not None:
+            source = json.dumps(configuration, sort_keys=True)
+            return Volume(name=name, kind=VolumeKind.SHARED, source=f"{prefix}/{source}")
+    return Volume(name=name, kind=VolumeKind.TASK)
+
+
+def _mounts(task: Task, definition: Structure) -> Iterator[Mount]:
+    """The container's own mount points, and those of the containers that volumesFrom names."""
+    for point in definition["mountPoints"]:
+        yield Mount(
+            volume=point["sourceVolume"],
+            path=point["containerPath"],
+            read_only=point.get("readOnly", False),
+        )
+    for source in definition["volumesFrom"]:
+        other = task.container(source["sourceContainer"]).definition
+        for mount in _mounts(task, other):
+            yield replace(mount, read_only=mount.read_only or source.get("readOnly", False))
+
+
+def _ports(definition: Structure) -> Iterator[tuple[int, str]]:
+    for mapping in definition["portMappings"]:
+        first, _, last = str(
+            mapping.get("containerPortRange", mapping.get("containerPort", 0))
+        ).partition("-")
+        for port in range(int(first), int(last or first) + 1):
+            yield port, mapping["protocol"]
 
 
 def _argv(

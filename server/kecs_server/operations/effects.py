@@ -11,11 +11,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """`members` of the model's shape (or operation's input) `where`, and why they do nothing."""
+    """`members` of the model's shape (or operation's input) `where`, and why they do nothing.
+
+    `engine`: the one on which they do nothing; empty for both.
+    """
 
     where: str
     members: tuple[str, ...]
     reason: str
+    engine: str = ""
 
 
 _LATER = "not applied yet; the container runs without it"
@@ -67,7 +71,6 @@ STORED = (
             "environmentFiles",
             "extraHosts",
             "firelensConfiguration",
-            "healthCheck",
             "hostname",
             "interactive",
             "linuxParameters",
@@ -82,9 +85,7 @@ STORED = (
             "readonlyRootFilesystem",
             "repositoryCredentials",
             "resourceRequirements",
-            "restartPolicy",
             "secrets",
-            "startTimeout",
             "systemControls",
             "ulimits",
             "user",
@@ -181,8 +182,8 @@ STORED = (
 
 def markdown() -> str:
     """The table of the README."""
-    rows = ["| where | accepted, without effect | why |", "|---|---|---|"]
+    rows = ["| where | accepted, without effect | on engine | why |", "|---|---|---|---|"]
     for row in STORED:
         members = ", ".join(f"`{member}`" for member in row.members)
-        rows.append(f"| {row.where} | {members} | {row.reason} |")
+        rows.append(f"| {row.where} | {members} | {row.engine or 'both'} | {row.reason} |")
     return "\n".join(rows)

@@ -149,7 +149,7 @@ def task_view(task: Task, *, with_tags: bool = True) -> Structure:
         "desiredStatus": task.desired_status,
         "enableExecuteCommand": task.enable_execute_command,
         "group": task.group,
-        "healthStatus": "UNKNOWN",
+        "healthStatus": task.health_status,
         "lastStatus": task.last_status.name,
         "launchType": task.launch_type,
         "overrides": task.overrides,
@@ -213,7 +213,7 @@ def _container_view(task: Task, container: Container) -> Structure:
                 "privateIpv4Address": task.network_interface.private_address,
             }
         )
-    override = next(o for o in task.overrides["containerOverrides"] if o["name"] == container.name)
+    override = task.override(container.name)
     sizes = {
         member: override.get(member, definition.get(member))
         for member in ("cpu", "memory", "memoryReservation")
@@ -230,7 +230,7 @@ def _container_view(task: Task, container: Container) -> Structure:
             "reason": container.reason,
             "networkBindings": [],
             "networkInterfaces": interfaces,
-            "healthStatus": "UNKNOWN",
+            "healthStatus": container.health_status,
             **{name: None if size is None else str(size) for name, size in sizes.items()},
         }
     )

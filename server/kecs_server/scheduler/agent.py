@@ -10,12 +10,18 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kecs_server.domain.task import TASK_RETENTION
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import move
 from kecs_server.domain.task import want_stopped
 from kecs_server.engines import base
+from kecs_server.scheduler import health
+from kecs_server.scheduler import order
+
+DEFAULT_RESTART_PERIOD = 300
+"""Seconds that a container must have run to be restarted (ecs-facts 6.11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +40,20 @@ class StopContainers:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckHealth:
+    """Run the container's health check; `timeout` in seconds."""
+
+    name: str
+    command: tuple[str, ...]
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """Free the task's sandbox."""
 
 
-Command = Provision | StartContainer | StopContainers | Remove
+Command = Provision | StartContainer | StopContainers | CheckHealth | Remove
 
 
 def observed(task: Task, observation: base.Observation, now: float) -> None:
@@ -52,9 +67,24 @@ def next_commands(task: Task, now: float) -> list[Command]:
     commands: list[Command] = []
     if task.desired_status == "RUNNING":
         commands += _start(task, now)
+        commands += _check_health(task, now)
     if task.desired_status == "STOPPED":
         commands += _stop(task, now)
     return commands
+
+
+def look_again_at(task: Task) -> float | None:
+    """When something of the task is due that no observation announces."""
+    if task.is_stopped and task.stopped_at is not None:
+        return task.stopped_at + TASK_RETENTION
+    if task.desired_status == "STOPPED":
+        return None
+    checks = [
+        c.health.due_at
+        for c in task.containers
+        if c.health and c.last_status == "RUNNING" and not c.health.checking
+    ]
+    return min([*checks, *order.deadlines(task)], default=None)
 
 
 def _start(task: Task, now: float) -> Iterator[Command]:
@@ -65,15 +95,18 @@ def _start(task: Task, now: float) -> Iterator[Command]:
         return
     move(task, Status.PENDING, now)
     for container in task.containers:
+        if container.restart_due:
+            container.restart_due = False
+            yield StartContainer(container.name)
         if container.released or container.is_stopped:
             continue
-        problem = _broken_dependency(task, container)
+        problem = order.broken_dependency(task, container, now)
         if problem is not None:
             container.last_status = "STOPPED"
             container.reason = f"CannotStartContainerError: {problem}"
             want_stopped(task, "TaskFailedToStart", "Task failed to start", now)
             return
-        if _may_start(task, container):
+        if order.may_start(task, container):
             container.released = True
             yield StartContainer(container.name)
     if _has_started(task):
@@ -82,7 +115,7 @@ def _start(task: Task, now: float) -> Iterator[Command]:
 
 def _stop(task: Task, now: float) -> Iterator[Command]:
     for container in task.containers:
-        if not container.released:
+        if not container.released or container.restart_due:
             container.last_status = "STOPPED"
     names = tuple(c.name for c in task.containers if _may_stop(task, c))
     for name in names:
@@ -101,54 +134,23 @@ def _stop(task: Task, now: float) -> Iterator[Command]:
         yield Remove()
 
 
+def _check_health(task: Task, now: float) -> Iterator[Command]:
+    for container in task.containers:
+        check = health.check_of(container)
+        if check is not None and container.health is not None and health.is_due(container, now):
+            container.health.checking = True
+            yield CheckHealth(container.name, health.command(check), check["timeout"])
+
+
+def _may_stop(task: Task, container: Container) -> bool:
+    return not container.is_stopped and not container.stopping and order.may_stop(task, container)
+
+
 def _has_started(task: Task) -> bool:
     """Whether every container has started, but for those that could not and are not essential."""
     return any(container.started for container in task.containers) and all(
         container.started or (container.is_stopped and not container.essential)
         for container in task.containers
-    )
-
-
-def _may_start(task: Task, container: Container) -> bool:
-    return all(
-        _holds(task.container(dependency["containerName"]), dependency["condition"])
-        for dependency in container.definition.get("dependsOn", ())
-    )
-
-
-def _holds(dependency: Container, condition: str) -> bool:
-    if condition == "START":
-        return dependency.started
-    if condition == "COMPLETE":
-        return dependency.started and dependency.is_stopped
-    return dependency.is_stopped and dependency.exit_code == 0
-
-
-def _broken_dependency(task: Task, container: Container) -> str | None:
-    """Why the container can never start, in the agent's words (ecs-facts 6.9); None if it may."""
-    for dependency in container.definition.get("dependsOn", ()):
-        other = task.container(dependency["containerName"])
-        if not other.is_stopped or _holds(other, dependency["condition"]):
-            continue
-        cause = "as dependency did not exit successfully"
-        if not other.started:
-            cause = "because dependency will never start"
-        return (
-            "dependency graph: failed to resolve container ordering dependency "
-            f"[{other.name}] for target [{container.name}] {cause}."
-        )
-    return None
-
-
-def _may_stop(task: Task, container: Container) -> bool:
-    """Reverse order: a container is stopped after those that depend on it."""
-    if container.is_stopped or container.stopping:
-        return False
-    return all(
-        other.is_stopped
-        for other in task.containers
-        for dependency in other.definition.get("dependsOn", ())
-        if dependency["containerName"] == container.name
     )
 
 
@@ -173,9 +175,11 @@ def _on_container_started(task: Task, observation: base.ContainerStarted, now: f
     if container.is_stopped:
         return
     container.started = True
+    container.started_at = now
     container.last_status = "RUNNING"
     container.runtime_id = observation.runtime_id
     task.news.append((now, f"container {container.name} RUNNING"))
+    health.begin(container, now)
     if _has_started(task):
         task.version += 1
 
@@ -183,6 +187,13 @@ def _on_container_started(task: Task, observation: base.ContainerStarted, now: f
 def _on_container_stopped(task: Task, observation: base.ContainerStopped, now: float) -> None:
     container = task.container(observation.container)
     if container.is_stopped:
+        return
+    container.finished_at = now
+    if _is_restarted(task, container, observation, now):
+        container.restart_due = True
+        container.restart_count += 1
+        text = f"container {container.name} exited with {observation.exit_code}, to be restarted"
+        task.news.append((now, text))
         return
     container.last_status = "STOPPED"
     container.exit_code = observation.exit_code
@@ -200,6 +211,27 @@ def _on_container_stopped(task: Task, observation: base.ContainerStopped, now: f
             move(task, Status.RUNNING, now)
         reason = "Essential container in task exited"
         want_stopped(task, "EssentialContainerExited", reason, now)
+
+
+def _is_restarted(
+    task: Task, container: Container, observation: base.ContainerStopped, now: float
+) -> bool:
+    """Whether the restart policy has the container start again (ecs-facts 6.11)."""
+    policy = container.definition.get("restartPolicy", {})
+    if not policy.get("enabled") or task.desired_status == "STOPPED":
+        return False
+    if observation.exit_code is None or container.started_at is None:
+        return False
+    period = policy.get("restartAttemptPeriod", DEFAULT_RESTART_PERIOD)
+    return (
+        observation.exit_code not in policy.get("ignoredExitCodes", ())
+        and now - container.started_at >= period
+    )
+
+
+def _on_health_checked(task: Task, observation: base.HealthChecked, now: float) -> None:
+    container = task.container(observation.container)
+    health.take(task, container, observation.exit_code, observation.output, now)
 
 
 def _fail_to_start(task: Task, container: Container, now: float) -> None:
@@ -236,6 +268,7 @@ _OBSERVERS: dict[type[base.Observation], Callable[..., None]] = {
     base.PullStopped: _on_pull_stopped,
     base.ContainerStarted: _on_container_started,
     base.ContainerStopped: _on_container_stopped,
+    base.HealthChecked: _on_health_checked,
     base.TaskLost: _on_lost,
     base.Removed: _on_removed,
 }

@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.engines.base import Engine
+from kecs_server.engines.base import ExecResult
+from kecs_server.engines.base import HealthChecked
 from kecs_server.engines.base import Observation
 from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
@@ -22,6 +25,7 @@ from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.host import EngineHost
 from kecs_server.scheduler import agent
 from kecs_server.scheduler import services
+from kecs_server.scheduler.agenda import Agenda
 from kecs_server.state.realm import Realm
 
 _log = logging.getLogger(__name__)
@@ -66,7 +70,7 @@ class Scheduler:
         self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._placed: dict[str, _Placed] = {}
         self._ending: dict[Realm, threading.Event] = {}
-        self._look_again: dict[Realm, float] = {}
+        self._agenda = Agenda()
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
     def start(self) -> None:
@@ -102,9 +106,9 @@ class Scheduler:
     def _run(self) -> None:
         while True:
             try:
-                item = self._inbox.get(timeout=self._patience())
+                item = self._inbox.get(timeout=self._agenda.patience())
             except queue.Empty:
-                self._wake_due()
+                self._look_at_what_is_due()
                 continue
             if item is None:
                 return
@@ -117,7 +121,7 @@ class Scheduler:
         if isinstance(item, Realm):
             self._reconcile(item)
         elif isinstance(item, _End):
-            self._look_again.pop(item.realm, None)
+            self._agenda.forget(item.realm)
             self._remove(item.realm, item.realm.tasks())
             self._notice_end(item.realm)
         elif isinstance(item, _Forget):
@@ -125,21 +129,18 @@ class Scheduler:
         elif item is not None:
             self._take(item)
 
-    def _patience(self) -> float | None:
-        """Seconds until a realm's clock reaches the time at which it wants to be looked at."""
-        waits = [due - realm.clock.now() for realm, due in self._look_again.items()]
-        return max(0.0, min(waits)) if waits else None
-
-    def _wake_due(self) -> None:
-        for realm, due in list(self._look_again.items()):
-            if due > realm.clock.now():
-                continue
-            del self._look_again[realm]
+    def _look_at_what_is_due(self) -> None:
+        realms: set[Realm] = set()
+        for realm, (cluster, thing) in self._agenda.take_due():
+            realms.add(realm)
             with realm.reading():
-                for store in realm.stores():
-                    for cluster in store.clusters.values():
-                        for service in cluster.services.values():
-                            realm.touch_service(cluster, service)
+                if isinstance(thing, Service):
+                    realm.touch_service(cluster, thing)
+                elif thing.is_visible(realm.clock.now()):
+                    realm.look_at_task(cluster, thing)
+                elif cluster.tasks.pop(thing.id, None):
+                    self._discard(realm, thing)
+        for realm in realms:
             self._reconcile(realm)
 
     def _remove(self, realm: Realm, tasks: list[Task]) -> None:
@@ -205,6 +206,9 @@ class Scheduler:
             self._publish(realm, cluster, task, before, now)
         if agent.Provision() in commands:
             self._placed[task.id] = _Placed(realm, cluster, task)
+        at = agent.look_again_at(task)
+        if at is not None:
+            self._agenda.add(realm, at, (cluster, task))
         return commands
 
     def _publish(
@@ -221,8 +225,7 @@ class Scheduler:
             realm.touch_task(cluster, task)
         realm.publish_service(service)
         if outcome.look_again_at is not None:
-            earlier = self._look_again.get(realm, outcome.look_again_at)
-            self._look_again[realm] = min(earlier, outcome.look_again_at)
+            self._agenda.add(realm, outcome.look_again_at, (cluster, service))
 
     def _try(self, realm: Realm, task: Task, command: agent.Command) -> None:
         """Carry out a command; a task that cannot be served is lost, not left waiting for ever."""
@@ -241,8 +244,30 @@ class Scheduler:
                 self._command(realm, task, lambda engine: engine.start_container(task.id, name))
             case agent.StopContainers(names):
                 self._command(realm, task, lambda engine: engine.stop_containers(task.id, names))
+            case agent.CheckHealth(name, argv, timeout):
+                self._command(
+                    realm,
+                    task,
+                    lambda engine: self._tell_health(
+                        task.id, name, engine.execute(task.id, name, argv, timeout)
+                    ),
+                )
             case agent.Remove():
                 self._command(realm, task, lambda engine: engine.remove(task.id))
+
+    def _tell_health(self, task_id: str, container: str, future: Future[ExecResult]) -> None:
+        def tell(done: Future[ExecResult]) -> None:
+            result = done.result()
+            self.observe(
+                HealthChecked(
+                    task_id=task_id,
+                    container=container,
+                    exit_code=result.exit_code,
+                    output=result.output.decode(errors="replace"),
+                )
+            )
+
+        future.add_done_callback(tell)
 
     def _command(self, realm: Realm, task: Task, command: Callable[[Engine], None]) -> None:
         self._engines[realm.engine].command(task.id, command)

@@ -81,10 +81,14 @@ class Realm:
         for at, text in task.news:
             self.timeline.add(at, "task", task.arn, text)
         task.news.clear()
-        self.dirty_tasks[task.id] = (cluster, task)
+        self.look_at_task(cluster, task)
         service = cluster.services.get(task.service_name or "")
         if service is not None:
             self.touch_service(cluster, service)
+
+    def look_at_task(self, cluster: Cluster, task: Task) -> None:
+        """Something may be due for the task, which has not changed."""
+        self.dirty_tasks[task.id] = (cluster, task)
 
     def touch_service(self, cluster: Cluster, service: Service) -> None:
         """The service or one of its tasks changed: have it looked at."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
@@ -11,6 +12,7 @@ from threading import Lock
 
 from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import EngineError
+from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import Observer
 from kecs_server.engines.base import Progress
 from kecs_server.engines.base import TaskSpec
@@ -78,6 +80,14 @@ class KubernetesEngine:
     def stop_containers(self, task_id: str, containers: Sequence[str]) -> None:
         if self._tasks is not None:
             self._tasks.stop_containers(task_id, containers)
+
+    def execute(
+        self, task_id: str, container: str, command: Sequence[str], timeout: float
+    ) -> Future[ExecResult]:
+        refused: Future[ExecResult] = Future()
+        text = b"the kubernetes engine cannot run commands in containers yet"
+        refused.set_result(ExecResult(exit_code=None, output=text))
+        return refused
 
     def remove(self, task_id: str) -> None:
         if self._tasks is not None:

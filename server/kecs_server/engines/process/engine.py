@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import EngineError
+from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import Observation
 from kecs_server.engines.base import Observer
 from kecs_server.engines.base import Progress
@@ -33,12 +36,14 @@ from kecs_server.engines.process.launching import Host
 from kecs_server.engines.process.launching import LaunchError
 from kecs_server.engines.process.launching import describe_failure
 from kecs_server.engines.process.launching import describe_pull_error
+from kecs_server.engines.process.launching import prepare_command
 from kecs_server.engines.process.launching import prepare_launch
 from kecs_server.engines.process.leftovers import end_leftovers
 from kecs_server.engines.process.leftovers import set_subreaper
 from kecs_server.engines.process.link import SCRIPT
 from kecs_server.engines.process.link import SupervisorLink
 from kecs_server.engines.process.tasks import Container
+from kecs_server.engines.process.tasks import Execution
 from kecs_server.engines.process.tasks import Phase
 from kecs_server.engines.process.tasks import Task
 
@@ -84,6 +89,7 @@ class ProcessEngine:
         self._changed = threading.Condition(threading.RLock())
         self._tasks: dict[str, Task] = {}
         self._link: SupervisorLink | None = None
+        self._numbers = itertools.count(1)
         self._ready = False
         self._open = False
         self._was_subreaper = False
@@ -129,7 +135,7 @@ class ProcessEngine:
     def start_container(self, task_id: str, container: str) -> None:
         with self._changed:
             it = self._find(task_id, container)
-            if not self._open or it is None or it.phase is not Phase.DUE or it.task.removing:
+            if not self._open or it is None or it.task.removing or not it.may_start():
                 return
             if it.task.lost:
                 self._stopped(it, None, f"CannotStartContainerError: {it.task.lost}")
@@ -158,6 +164,24 @@ class ProcessEngine:
             if keys and self._link:
                 self._link.send({"do": "stop", "keys": keys})
 
+    def execute(
+        self, task_id: str, container: str, command: Sequence[str], timeout: float
+    ) -> Future[ExecResult]:
+        with self._changed:
+            it = self._find(task_id, container)
+            if it is None or it.launch is None or it.pid is None or not self._link:
+                return refused("the container does not run")
+            number = next(self._numbers)
+            try:
+                output = it.directory / f"exec-{number}.log"
+                launch = prepare_command(it.launch, command, output, timeout)
+            except LaunchError as error:
+                return refused(str(error))
+            execution = Execution(key=f"{it.key}/{number}", container=it, launch=launch)
+            it.task.executions[execution.key] = execution
+            self._link.send({"do": "start", "key": execution.key, **launch.to_wire()})
+            return execution.result
+
     def remove(self, task_id: str) -> None:
         with self._changed:
             task = self._tasks.get(task_id)
@@ -165,7 +189,8 @@ class ProcessEngine:
                 return
             task.removing = True
             if self._link:
-                self._link.send({"do": "kill", "keys": [it.key for it in task.running()]})
+                keys = [it.key for it in task.running()]
+                self._link.send({"do": "kill", "keys": [*keys, *task.executions]})
             self._finish_removal(task)
 
     def discard(self, task_id: str) -> None:
@@ -192,7 +217,8 @@ class ProcessEngine:
             for task_id in list(self._tasks):
                 self.remove(task_id)
             self._changed.wait_for(
-                lambda: not any(self._all_running()) or not self._link, CLOSE_TIMEOUT
+                lambda: all(task.is_idle() for task in self._tasks.values()) or not self._link,
+                CLOSE_TIMEOUT,
             )
             link = self._link
         if link:
@@ -212,8 +238,14 @@ class ProcessEngine:
                 self._ready = True
                 self._changed.notify_all()
                 return
-            it = self._find(*event["key"].split("/"))
-            if it is None or it.phase is not Phase.RUNNING:
+            task_id, name, *number = event["key"].split("/")
+            it = self._find(task_id, name)
+            if it is None:
+                return
+            if number:
+                self._on_execution(it.task, event)
+                return
+            if it.phase is not Phase.RUNNING:
                 return
             if event["event"] == "started":
                 it.pid = event["pid"]
@@ -228,6 +260,20 @@ class ProcessEngine:
                 self._stopped(it, None, reason)
             else:
                 self._stopped(it, event["code"], None)
+
+    def _on_execution(self, task: Task, event: dict[str, Any]) -> None:
+        if event["event"] == "started":
+            return
+        execution = task.executions.pop(event["key"], None)
+        if execution is None:
+            return
+        if event["event"] == "failed":
+            reason = describe_failure(execution.launch, event["step"], event["errno"])
+            execution.finish(None, reason)
+        else:
+            is_whole = not event["overdue"] and execution.container.phase is Phase.RUNNING
+            execution.finish(event["code"] if is_whole else None)
+        self._finish_removal(task)
 
     def _on_end(self, link: SupervisorLink) -> None:
         """The supervisor is gone: as asked by `close`, or all that ran is lost."""
@@ -245,7 +291,11 @@ class ProcessEngine:
             self._changed.notify_all()
 
     def _lose(self, task: Task) -> None:
+        for execution in task.executions.values():
+            execution.finish(None, LOST)
+        task.executions.clear()
         if task.removed or task.is_over():
+            self._finish_removal(task)
             return
         task.lost = LOST
         for it in list(task.running()):
@@ -283,6 +333,10 @@ class ProcessEngine:
 
     def _stopped(self, it: Container, exit_code: int | None, reason: str | None) -> None:
         it.phase = Phase.STOPPED
+        it.pid = None
+        if self._link:
+            keys = [each.key for each in it.task.executions.values() if each.container is it]
+            self._link.send({"do": "kill", "keys": keys})
         stopped: Observation = ContainerStopped(
             task_id=it.task.id, container=it.spec.name, exit_code=exit_code, reason=reason
         )
@@ -290,10 +344,17 @@ class ProcessEngine:
         self._finish_removal(it.task)
 
     def _finish_removal(self, task: Task) -> None:
-        if task.removing and not task.removed and not any(task.running()):
+        if task.removing and not task.removed and task.is_idle():
             task.removed = True
             self._observe(Removed(task_id=task.id))
             self._changed.notify_all()
+
+
+def refused(text: str) -> Future[ExecResult]:
+    """A command that could not be run."""
+    future: Future[ExecResult] = Future()
+    future.set_result(ExecResult(exit_code=None, output=text.encode()))
+    return future
 
 
 def check_names(spec: TaskSpec) -> None:

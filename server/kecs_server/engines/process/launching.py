@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from errno import ENOTDIR
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ class Launch:
     cwd: str
     stdout: str
     stderr: str
+    limit: float | None = None
 
     def to_wire(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -78,6 +81,21 @@ def prepare_launch(spec: ContainerSpec, directory: Path, host: Host) -> Launch:
         cwd=cwd,
         stdout=str(directory / "stdout.log"),
         stderr=str(directory / "stderr.log"),
+    )
+
+
+def prepare_command(launch: Launch, command: Sequence[str], output: Path, limit: float) -> Launch:
+    """A command to run beside a container that was launched; both its streams go to `output`.
+
+    :raises LaunchError: no such program.
+    """
+    return replace(
+        launch,
+        path=find_program(command[0], launch.env["PATH"], launch.cwd),
+        argv=list(command),
+        stdout=str(output),
+        stderr=str(output),
+        limit=limit,
     )
 
 

@@ -3,16 +3,17 @@
 Run as `python -I -S -X utf8 supervisor.py FD`; FD is one end of a stream socket pair. One JSON
 object a line, both ways:
 
-    server: {"do": "start", "key", "path", "argv", "env", "cwd", "stdout", "stderr"}
+    server: {"do": "start", "key", "path", "argv", "env", "cwd", "stdout", "stderr", "limit"}
             {"do": "stop", "keys": [[key, seconds until SIGKILL], ...]}
             {"do": "kill", "keys": [key, ...]}
     here:   {"event": "ready"}
             {"event": "started", "key", "pid"}         exec has succeeded
             {"event": "failed", "key", "step", "errno"} the program never ran; no "exited" follows
-            {"event": "exited", "key", "code"}         128 + N after signal N
+            {"event": "exited", "key", "code", "overdue"}  128 + N after signal N
 
 A container is its first process, the leader, and all that descends from it. `path` null makes a
-leader that does nothing until it is signalled. As in a PID namespace, a container's daemonised
+leader that does nothing until it is signalled. `limit` is the number of seconds after which it is
+killed as overdue, null for never. As in a PID namespace, a container's daemonised
 processes become children of its leader (a child subreaper), and when the leader ends, the rest
 gets SIGKILL, however it has detached itself. "exited" is sent exactly once, when nothing of the
 container is left, or `LINGER` seconds after the leader's end if something cannot be killed.
@@ -67,6 +68,8 @@ class Leader:
         self.key = ""
         self.failed = False
         self.stopping = False
+        self.overdue = False
+        self.code = 0
 
     def hand(self, line: bytes) -> None:
         """:raises BrokenPipeError: somebody has killed it; the descriptors are closed."""
@@ -94,7 +97,7 @@ class Supervisor:
         self._spare: Leader | None = None
         self._signals: list[int] = []  # those whose disposition is not the default
         self._orphans: dict[int, set[str]] = {}  # pid -> containers that it may belong to
-        self._exits: dict[str, int] = {}  # codes not sent yet
+        self._exits: dict[str, Leader] = {}  # whose ends are not sent yet
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_count = 0
         self._end_asked = False
@@ -187,7 +190,7 @@ class Supervisor:
         if self._selector.get_key(self._control).events != wanted:
             self._selector.modify(self._control, wanted, self._on_control)
 
-    def _do_start(self, line: bytes, key: str, **_: Any) -> None:
+    def _do_start(self, line: bytes, key: str, limit: float | None = None, **_: Any) -> None:
         """Hand the line to the spare process, which is forked already: forking takes longer than
         all the rest. The next one is forked when this one has executed.
         """
@@ -201,6 +204,8 @@ class Supervisor:
         leader.key = key
         self._leaders[leader.pid] = self._by_key[key] = leader
         self._starting += 1
+        if limit is not None:
+            self._after(limit, lambda: self._end_overdue(leader))
         assert leader.report is not None
         self._selector.register(
             leader.report, selectors.EVENT_READ, lambda _: self._on_report(leader)
@@ -250,6 +255,11 @@ class Supervisor:
         for key in keys:
             if key in self._by_key:
                 self._kill(self._by_key[key])
+
+    def _end_overdue(self, leader: Leader) -> None:
+        if leader.pid in self._leaders and self._leaders[leader.pid] is leader:
+            leader.overdue = True
+            self._kill(leader)
 
     def _kill(self, leader: Leader) -> None:
         # Until it is reaped, which only we do, the number cannot stand for another process.
@@ -339,13 +349,16 @@ class Supervisor:
         del self._by_key[leader.key]
         if leader.failed:
             return set()
-        self._exits[leader.key] = code
+        leader.code = code
+        self._exits[leader.key] = leader
         self._after(LINGER, lambda: self._send_exit(leader.key))
         return {leader.key}
 
     def _send_exit(self, key: str) -> None:
-        if key in self._exits:
-            self._send({"event": "exited", "key": key, "code": self._exits.pop(key)})
+        leader = self._exits.pop(key, None)
+        if leader is not None:
+            event = {"event": "exited", "key": key, "code": leader.code}
+            self._send({**event, "overdue": leader.overdue})
 
     def _after(self, seconds: float, action: Callable[[], None]) -> None:
         self._timer_count += 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
 from kecs_server.engines.base import ContainerSpec
+from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.process.launching import Launch
 
@@ -36,6 +38,31 @@ class Container:
     def key(self) -> str:
         return f"{self.task.id}/{self.spec.name}"
 
+    def may_start(self) -> bool:
+        """For the first time, or again after it has run."""
+        return self.phase is Phase.DUE or (
+            self.phase is Phase.STOPPED and self.spec.restarts and self.launch is not None
+        )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Execution:
+    """A command that runs in a container; its output goes to a file until it has ended."""
+
+    key: str
+    container: Container
+    launch: Launch
+    result: Future[ExecResult] = field(default_factory=Future)
+
+    def finish(self, exit_code: int | None, text: str = "") -> None:
+        path = Path(self.launch.stdout)
+        try:
+            output = path.read_bytes()
+            path.unlink()
+        except FileNotFoundError:  # it was never started, or its task is forgotten
+            output = b""
+        self.result.set_result(ExecResult(exit_code=exit_code, output=output + text.encode()))
+
 
 @dataclass(slots=True, kw_only=True)
 class Task:
@@ -46,6 +73,7 @@ class Task:
     id: str
     directory: Path
     containers: dict[str, Container] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
     pulled: bool = False
     removing: bool = False
     removed: bool = False
@@ -62,6 +90,10 @@ class Task:
 
     def running(self) -> Iterator[Container]:
         return (c for c in self.containers.values() if c.phase is Phase.RUNNING)
+
+    def is_idle(self) -> bool:
+        """Nothing of the task runs."""
+        return not self.executions and not any(self.running())
 
     def is_over(self) -> bool:
         return all(c.phase is Phase.STOPPED for c in self.containers.values())
