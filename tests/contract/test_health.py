@@ -75,6 +75,7 @@ def test_only_essential_containers_decide(kecs: Kecs, register: Any) -> None:
             side={"command": IDLE, "essential": False, **checked("false", retries=1)},
         )
     )
+    kecs.wait_running(task)
     wait_health(kecs, task, "HEALTHY")
     kecs.advance_clock(6)
     kecs.exec(task, "true", "side")
