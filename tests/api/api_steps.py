@@ -17,12 +17,25 @@ PATIENCE = 20.0
 SLEEP = ["sleep", "1000"]
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
 
+FARGATE = {
+    "networkMode": "awsvpc",
+    "requiresCompatibilities": ["FARGATE"],
+    "cpu": "256",
+    "memory": "512",
+}
+"""Members of a definition that Fargate accepts."""
+
 Seen = TypeVar("Seen")
 
 
 def container(name: str = "app", **members: Any) -> dict[str, Any]:
     """A container that does nothing until it is stopped, but for what `members` say."""
     return {"name": name, "image": "busybox:1.36", "memory": 64, **members}
+
+
+def of(**members: Any) -> dict[str, Any]:
+    """The member `containerDefinitions` of one container."""
+    return {"containerDefinitions": [container(**members)]}
 
 
 def register(ecs: Any, family: str = "app", *containers: dict[str, Any], **members: Any) -> str:
@@ -35,17 +48,7 @@ def register(ecs: Any, family: str = "app", *containers: dict[str, Any], **membe
 
 
 def register_fargate(ecs: Any, family: str = "far", **members: Any) -> str:
-    return register(
-        ecs,
-        family,
-        **{
-            "networkMode": "awsvpc",
-            "requiresCompatibilities": ["FARGATE"],
-            "cpu": "256",
-            "memory": "512",
-            **members,
-        },
-    )
+    return register(ecs, family, **{**FARGATE, **members})
 
 
 def refusal(call: Callable[..., Any], /, **params: Any) -> tuple[str, str]:

@@ -91,14 +91,19 @@ def _fill_container(container: Structure, network_mode: str) -> None:
 def compatibilities(body: Structure, *, fits_fargate: bool) -> list[str]:
     """The launch types that the definition can be used with."""
     if body.get("networkMode") != "awsvpc":
-        return ["EXTERNAL", "EC2"]
+        managed = "MANAGED_INSTANCES" in body.get("requiresCompatibilities", ())
+        return ["EXTERNAL", "EC2", *(["MANAGED_INSTANCES"] if managed else [])]
     result = ["EC2"]
-    family = body.get("runtimePlatform", {}).get("operatingSystemFamily", "LINUX")
-    if not family.startswith("WINDOWS"):
+    if not runs_windows(body):
         result.append("MANAGED_INSTANCES")
     if fits_fargate:
         result.append("FARGATE")
     return result
+
+
+def runs_windows(body: Structure) -> bool:
+    family: str = body.get("runtimePlatform", {}).get("operatingSystemFamily", "LINUX")
+    return family.startswith("WINDOWS")
 
 
 def required_attributes(body: Structure) -> list[str]:
@@ -108,9 +113,28 @@ def required_attributes(body: Structure) -> list[str]:
         names.append("ecs.capability.task-eni")
     if body.get("taskRoleArn"):
         names.append(f"{_CAPABILITY}.task-iam-role")
+    if "pidMode" in body or "ipcMode" in body:
+        names.append("ecs.capability.pid-ipc-namespace-sharing")
+    if "proxyConfiguration" in body:
+        names.append("ecs.capability.aws-appmesh")
+    if "inferenceAccelerators" in body:
+        names.append("ecs.capability.task-eia")
+    for volume in body["volumes"]:
+        names.extend(_volume_attributes(volume))
     for container in body["containerDefinitions"]:
         names.extend(_container_attributes(container, body))
     return list(dict.fromkeys(names))
+
+
+def _volume_attributes(volume: Structure) -> Iterable[str]:
+    efs = volume.get("efsVolumeConfiguration")
+    if efs is not None:
+        yield "ecs.capability.efs"
+        if "authorizationConfig" in efs:
+            yield "ecs.capability.efsAuth"
+    docker = volume.get("dockerVolumeConfiguration")
+    if docker is not None:
+        yield f"ecs.capability.docker-plugin.{docker.get('driver', 'local')}"
 
 
 def _container_attributes(container: Structure, body: Structure) -> Iterable[str]:
@@ -118,6 +142,14 @@ def _container_attributes(container: Structure, body: Structure) -> Iterable[str
         yield "ecs.capability.container-ordering"
     if "healthCheck" in container:
         yield "ecs.capability.container-health-check"
+    if "restartPolicy" in container:
+        yield "ecs.capability.container-restart-policy"
+    if container.get("environmentFiles"):
+        yield "ecs.capability.env-files.s3"
+    if "firelensConfiguration" in container:
+        yield f"ecs.capability.firelens.{container['firelensConfiguration']['type']}"
+    if "repositoryCredentials" in container:
+        yield "ecs.capability.private-registry-authentication.secretsmanager"
     if container.get("memoryReservation"):
         yield f"{_CAPABILITY}.docker-remote-api.1.21"
     if container.get("privileged"):

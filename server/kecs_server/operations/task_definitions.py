@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from kecs_server.domain import task_definition as definitions
+from kecs_server.domain.registration.check import check_registration
+from kecs_server.domain.registration.check import fits_fargate
 from kecs_server.domain.tags import checked_tags
 from kecs_server.domain.task_definition import TaskDefinition
-from kecs_server.domain.task_definition_rules import check_registration
-from kecs_server.domain.task_definition_rules import fits_fargate
 from kecs_server.errors import ClientException
 from kecs_server.errors import EcsError
 from kecs_server.errors import InvalidParameterException
