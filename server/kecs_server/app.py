@@ -17,6 +17,7 @@ from kecs_server.errors import AccessDeniedException
 from kecs_server.errors import EcsError
 from kecs_server.errors import SerializationException
 from kecs_server.lifetime import Lifetime
+from kecs_server.metadata.endpoints import metadata_blueprint
 from kecs_server.operations.table import all_operations
 from kecs_server.protocol import sts
 from kecs_server.protocol.dispatch import Answer
@@ -40,6 +41,7 @@ def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
         strict_time=environment.settings.strict_time,
     )
     app.register_blueprint(admin_blueprint(environment, lifetime), url_prefix="/_kecs")
+    app.register_blueprint(metadata_blueprint(environment))
 
     @app.before_request
     def receive() -> Response | None:
@@ -122,8 +124,8 @@ def _sts(dispatcher: Dispatcher, environment: Environment, signed: SignedRequest
     except EcsError as error:
         text = sts.error(error.code, error.message or "", g.request_id)
         return Response(text, status=403, mimetype="text/xml")
-    account = environment.realms.access(caller.access_key).account
-    text = sts.caller_identity(account, caller.region, g.request_id)
+    access = environment.realms.access(caller.access_key)
+    text = sts.caller_identity(access.account, caller.region, access.principal, g.request_id)
     return Response(text, mimetype="text/xml")
 
 

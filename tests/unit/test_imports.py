@@ -25,6 +25,7 @@ ORDER = (
     "lifetime",
     "environment",
     "report",
+    "metadata",
     "admin",
     "app",
     "serving",

@@ -62,6 +62,12 @@ def service_role_arn(region: str, account: str) -> str:
     return f"arn:{partition_of(region)}:iam::{account}:{role}"
 
 
+def role_session_arn(region: str, account: str, role: str, session: str) -> str:
+    """The principal that somebody is who has assumed the role (its name or ARN)."""
+    name = role.rpartition("/")[2]
+    return f"arn:{partition_of(region)}:sts::{account}:assumed-role/{name}/{session}"
+
+
 def new_task_id() -> str:
     return secrets.token_hex(16)
 

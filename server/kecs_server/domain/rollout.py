@@ -15,13 +15,14 @@ class Member:
     """A task of the service that has not stopped.
 
     `is_current`: of the PRIMARY deployment. `is_stopping`: its desired status is STOPPED.
-    `is_healthy`: it counts for minimumHealthyPercent.
+    `is_healthy`: it counts for minimumHealthyPercent. `is_protected`: it is not to be stopped.
     """
 
     id: str
     is_current: bool
     is_healthy: bool
     is_stopping: bool
+    is_protected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,13 @@ def plan(limits: Limits, members: Sequence[Member]) -> Plan:
 
 
 def _stops(limits: Limits, live: Sequence[Member]) -> list[str]:
-    """Old tasks first, then what is too many of the new; in each those not healthy first."""
-    current = [member for member in live if member.is_current]
-    old = [member for member in live if not member.is_current]
-    surplus = max(0, len(current) - limits.desired)
+    """Old tasks first, then what is too many of the new; in each those not healthy first. Protected
+    tasks stay (ecs-facts 10).
+    """
+    surplus = max(0, sum(member.is_current for member in live) - limits.desired)
+    free = [member for member in live if not member.is_protected]
+    current = [member for member in free if member.is_current]
+    old = [member for member in free if not member.is_current]
     # The newest go first: they have done the least work.
     candidates = _unhealthy_first(old) + _unhealthy_first(current[::-1])[:surplus]
     spare = sum(member.is_healthy for member in live) - limits.floor

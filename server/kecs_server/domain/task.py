@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import uuid
 from dataclasses import dataclass
 from dataclasses import field
 from enum import IntEnum
@@ -69,9 +71,12 @@ class Container:
     stopping: bool = False
     restart_due: bool = False
     restart_count: int = 0
+    created_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
     health: Health | None = None
+    metadata_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    """What the container's metadata address ends with: whoever knows it may ask."""
 
     @property
     def is_stopped(self) -> bool:
@@ -131,12 +136,25 @@ class Task:
     provision_asked: bool = False
     provisioned: bool = False
     removal_asked: bool = False
+    credentials_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    """As `Container.metadata_id`, for the credentials of the task's role."""
+    protected_until: float | None = None
     news: list[tuple[float, str]] = field(default_factory=list)
     """What happened since the last time somebody looked: (time, text)."""
 
     @property
     def is_stopped(self) -> bool:
         return self.last_status == Status.STOPPED
+
+    @property
+    def role(self) -> str | None:
+        """ARN or name of the role whose credentials the task's containers get."""
+        body = self.task_definition.body
+        role: str | None = self.overrides.get("taskRoleArn") or body.get("taskRoleArn")
+        return role
+
+    def is_protected(self, now: float) -> bool:
+        return self.protected_until is not None and now < self.protected_until
 
     @property
     def is_awsvpc(self) -> bool:

@@ -226,6 +226,20 @@ class ExecResult:
     output: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a container uses: processor time since its start, memory in bytes. `read_at` is when
+    that was, in epoch seconds of real time.
+    """
+
+    read_at: float
+    cpu_nanoseconds: int
+    system_cpu_nanoseconds: int
+    online_cpus: int
+    memory: int
+    processes: int
+
+
 class EngineError(Exception):
     """An engine cannot start or go on. The text is for the person at the keyboard:
     what was looked for, what was found, what to do.
@@ -274,6 +288,11 @@ class Engine(Protocol):
         limits. It is killed with all that it left behind after `timeout` seconds, and when the
         container ends. The future never fails; a container that does not run gives `exit_code`
         None. Thread-safe.
+        """
+
+    def usage(self, task_id: str, container: str) -> Usage | None:
+        """What the container uses now; None if it does not run, or the engine cannot tell. May
+        take a while. Thread-safe.
         """
 
     def remove(self, task_id: str) -> None:

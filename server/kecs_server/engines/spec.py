@@ -87,7 +87,7 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
         image=stand_in.image or image,
         entry_point=entry_point,
         command=command,
-        environment=_environment(task, definition, override, stand_in, surroundings),
+        environment=_environment(task, container, override, stand_in, surroundings),
         working_directory=definition.get("workingDirectory") or stand_in.working_directory,
         stop_timeout=float(definition.get("stopTimeout", DEFAULT_STOP_TIMEOUT)),
         pull_error=stand_in.pull_error,
@@ -187,23 +187,37 @@ def _argv(
     )
 
 
+def _injected(task: Task, container: Container, surroundings: Surroundings) -> dict[str, str]:
+    """The agent's variables (ecs-facts 17.1). SDKs take credentials over plain HTTP from loopback
+    only by the full URI; the relative one means 169.254.170.2.
+    """
+    kind = "FARGATE" if task.launch_type == "FARGATE" else "EC2"
+    endpoint, identifier = surroundings.endpoint, container.metadata_id
+    injected = {
+        "AWS_EXECUTION_ENV": f"AWS_ECS_{kind}",
+        "AWS_REGION": surroundings.region,
+        "AWS_DEFAULT_REGION": surroundings.region,
+        # Nothing in a task reaches real AWS by accident.
+        "AWS_ENDPOINT_URL": endpoint,
+        "ECS_CONTAINER_METADATA_URI": f"{endpoint}/v3/{identifier}",
+        "ECS_CONTAINER_METADATA_URI_V4": f"{endpoint}/v4/{identifier}",
+        "ECS_AGENT_URI": f"{endpoint}/api/{identifier}",
+    }
+    if task.role is not None:
+        path = f"/v2/credentials/{task.credentials_id}"
+        injected["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint + path
+    return injected
+
+
 def _environment(
     task: Task,
-    definition: Structure,
+    container: Container,
     override: Structure,
     stand_in: StandIn,
     surroundings: Surroundings,
 ) -> dict[str, str]:
     """Later ones win: what ECS injects, the image's, the definition's, the override's."""
-    kind = "FARGATE" if task.launch_type == "FARGATE" else "EC2"
-    environment = {
-        "AWS_EXECUTION_ENV": f"AWS_ECS_{kind}",
-        "AWS_REGION": surroundings.region,
-        "AWS_DEFAULT_REGION": surroundings.region,
-        # Nothing in a task reaches real AWS by accident.
-        "AWS_ENDPOINT_URL": surroundings.endpoint,
-        **stand_in.environment,
-    }
-    for pair in (*definition["environment"], *override.get("environment", ())):
+    environment = {**_injected(task, container, surroundings), **stand_in.environment}
+    for pair in (*container.definition["environment"], *override.get("environment", ())):
         environment[pair["name"]] = pair.get("value", "")
     return environment

@@ -23,7 +23,7 @@ class Stored:
 
 
 _LATER = "not applied yet; the container runs without it"
-_NO_IAM = "there is no IAM here, and task credentials do not exist yet"
+_NO_IAM = "there is no IAM here"
 _NO_BALANCER = "there are no load balancers, registries or meshes yet"
 _ONE_HOST = "the engine's host or cluster decides where a task runs"
 
@@ -39,12 +39,11 @@ STORED = (
         "as for CreateCluster",
     ),
     Stored("UpdateClusterSettings", ("settings",), "as for CreateCluster"),
-    Stored("RegisterTaskDefinition", ("executionRoleArn", "taskRoleArn"), _NO_IAM),
+    Stored("RegisterTaskDefinition", ("executionRoleArn",), _NO_IAM),
     Stored(
         "RegisterTaskDefinition",
         (
             "cpu",
-            "enableFaultInjection",
             "ephemeralStorage",
             "inferenceAccelerators",
             "ipcMode",
@@ -107,7 +106,6 @@ STORED = (
             "executionRoleArn",
             "inferenceAcceleratorOverrides",
             "memory",
-            "taskRoleArn",
         ),
         _LATER,
     ),

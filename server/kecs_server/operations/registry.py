@@ -16,11 +16,12 @@ Structure = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who calls, from which realm, account and region."""
+    """Who calls, from which realm, account and region. `role`: the ARN of a role's session."""
 
     realm: Realm
     account: str
     region: str
+    role: str | None = None
 
     @property
     def store(self) -> Store:
@@ -32,7 +33,7 @@ class Call:
 
     @property
     def principal(self) -> str:
-        return root_arn(self.region, self.account)
+        return self.role or root_arn(self.region, self.account)
 
 
 Handler = Callable[[Call, Structure], Structure]
@@ -56,7 +57,7 @@ class Registry:
         """Register the decorated function as the handler of the operation."""
 
         def register(handler: Handler) -> Handler:
-            is_read = name.startswith(("Describe", "List"))
+            is_read = name.startswith(("Describe", "Get", "List"))
             self._operations[name] = Operation(handler, is_read)
             return handler
 

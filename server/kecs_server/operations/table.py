@@ -6,12 +6,13 @@ from kecs_server.operations import clusters
 from kecs_server.operations import services
 from kecs_server.operations import tags
 from kecs_server.operations import task_definitions
+from kecs_server.operations import task_protection
 from kecs_server.operations import tasks
 from kecs_server.operations.registry import Registry
 
 
 def all_operations() -> Registry:
     registry = Registry()
-    for module in (clusters, task_definitions, tasks, services, tags):
+    for module in (clusters, task_definitions, tasks, task_protection, services, tags):
         registry.include(module.registry)
     return registry

@@ -69,7 +69,12 @@ class Dispatcher:
 
     def _call(self, caller: Caller, name: str, request: SignedRequest) -> Answer:
         access = self._realms.access(caller.access_key)
-        call = Call(realm=access.realm, account=access.account, region=caller.region)
+        call = Call(
+            realm=access.realm,
+            account=access.account,
+            region=caller.region,
+            role=access.principal,
+        )
         began = time.monotonic()
         try:
             params = parse_parameters(name, request.body)

@@ -16,11 +16,15 @@ def is_get_caller_identity(body: bytes) -> bool:
     return parse_qs(body.decode("utf-8", "replace")).get("Action") == ["GetCallerIdentity"]
 
 
-def caller_identity(account: str, region: str, request_id: str) -> str:
-    """The XML answer: every caller is the account's root."""
+def caller_identity(account: str, region: str, role: str | None, request_id: str) -> str:
+    """The XML answer: the caller is the session of a role, given by its ARN, or the account's
+    root.
+    """
+    arn = role or root_arn(region, account)
+    user = account if role is None else f"AROAKECS:{role.rpartition('/')[2]}"
     return (
         f'<GetCallerIdentityResponse xmlns="{_NAMESPACE}"><GetCallerIdentityResult>'
-        f"<Arn>{escape(root_arn(region, account))}</Arn><UserId>{account}</UserId>"
+        f"<Arn>{escape(arn)}</Arn><UserId>{escape(user)}</UserId>"
         f"<Account>{account}</Account></GetCallerIdentityResult><ResponseMetadata>"
         f"<RequestId>{request_id}</RequestId></ResponseMetadata></GetCallerIdentityResponse>"
     )

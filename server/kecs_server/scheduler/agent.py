@@ -108,6 +108,7 @@ def _start(task: Task, now: float) -> Iterator[Command]:
             return
         if order.may_start(task, container):
             container.released = True
+            container.created_at = now
             yield StartContainer(container.name)
     if _has_started(task):
         move(task, Status.RUNNING, now)

@@ -57,7 +57,12 @@ class _Forget:
     tasks: list[Task]
 
 
-Item = Observation | Realm | _End | _Forget | None
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """Something on the agenda is due."""
+
+
+Item = Observation | Realm | _End | _Forget | _Due | None
 Dirty = TypeVar("Dirty")
 
 
@@ -108,8 +113,7 @@ class Scheduler:
             try:
                 item = self._inbox.get(timeout=self._agenda.patience())
             except queue.Empty:
-                self._look_at_what_is_due()
-                continue
+                item = _Due()
             if item is None:
                 return
             try:
@@ -126,8 +130,11 @@ class Scheduler:
             self._notice_end(item.realm)
         elif isinstance(item, _Forget):
             self._remove(item.realm, item.tasks)
-        elif item is not None:
+        elif isinstance(item, Observation):
             self._take(item)
+        # Also while others keep the inbox from ever being empty.
+        if self._agenda.patience() == 0:
+            self._look_at_what_is_due()
 
     def _look_at_what_is_due(self) -> None:
         realms: set[Realm] = set()

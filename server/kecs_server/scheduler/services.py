@@ -6,6 +6,7 @@ Changes the records it is given and returns the tasks it made; the loop publishe
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,7 +85,7 @@ def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
     stopped = [task for task in tasks if task.id in to_stop]
     _stop(service, stopped, now)
     primary = service.primary
-    moments = [at for task in tasks if (at := _healthy_at(service, task)) is not None and at > now]
+    moments = [at for task in tasks for at in _moments(service, task) if at > now]
     if decided.start:
         service.is_steady = False
         if primary.retry_at is not None and primary.retry_at > now:
@@ -137,6 +138,15 @@ def _doubled(times: int) -> int:
     return int(2 ** min(times - 1, 20))
 
 
+def _moments(service: Service, task: Task) -> Iterator[float]:
+    """When something may be done about the task that may not be done before."""
+    healthy_at = _healthy_at(service, task)
+    if healthy_at is not None:
+        yield healthy_at
+    if task.protected_until is not None:
+        yield task.protected_until
+
+
 def _healthy_at(service: Service, task: Task) -> float | None:
     """When the task counts as healthy (realm's clock); None: it does not run.
 
@@ -161,6 +171,7 @@ def _member(service: Service, task: Task, now: float) -> Member:
         is_current=task.started_by == service.primary.id,
         is_healthy=_is_healthy(service, task, now),
         is_stopping=task.desired_status == "STOPPED",
+        is_protected=task.is_protected(now),
     )
 
 

@@ -35,10 +35,11 @@ class RealmRequest:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a key opens: an account of a realm."""
+    """What a key opens: an account of a realm. `principal`: an ARN; None is the account's root."""
 
     realm: Realm
     account: str
+    principal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,13 @@ class Realms:
         with self._lock:
             realm = self._current(access_key).realm
         return self._give_out(Access(realm, account))
+
+    def role_key(self, access: Access, label: str) -> Credentials:
+        """The key of a role in a realm, always the same for the same `label`."""
+        credentials = derive_credentials(self._run_secret, label)
+        with self._lock:
+            self._keys.setdefault(credentials.access_key, _Key(access))
+        return credentials
 
     def all(self) -> Iterator[Realm]:
         """Every realm that goes on, once."""

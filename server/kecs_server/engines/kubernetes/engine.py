@@ -16,6 +16,7 @@ from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import Observer
 from kecs_server.engines.base import Progress
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.base import Usage
 from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api import connect
@@ -88,6 +89,9 @@ class KubernetesEngine:
         text = b"the kubernetes engine cannot run commands in containers yet"
         refused.set_result(ExecResult(exit_code=None, output=text))
         return refused
+
+    def usage(self, task_id: str, container: str) -> Usage | None:
+        return None
 
     def remove(self, task_id: str) -> None:
         if self._tasks is not None:

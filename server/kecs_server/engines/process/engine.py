@@ -30,6 +30,7 @@ from kecs_server.engines.base import PullStopped
 from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.base import Usage
 from kecs_server.engines.process.launching import COOKIE
 from kecs_server.engines.process.launching import DEFAULT_PATH
 from kecs_server.engines.process.launching import Host
@@ -46,6 +47,7 @@ from kecs_server.engines.process.tasks import Container
 from kecs_server.engines.process.tasks import Execution
 from kecs_server.engines.process.tasks import Phase
 from kecs_server.engines.process.tasks import Task
+from kecs_server.engines.process.usage import usage_of
 
 LOG_LIMIT = 10 * 1024 * 1024  # bytes of each stream that `logs` gives at most, the last ones
 READY_TIMEOUT = 30.0  # seconds for the supervisor to start, on a machine that is very busy
@@ -181,6 +183,12 @@ class ProcessEngine:
             it.task.executions[execution.key] = execution
             self._link.send({"do": "start", "key": execution.key, **launch.to_wire()})
             return execution.result
+
+    def usage(self, task_id: str, container: str) -> Usage | None:
+        with self._changed:
+            it = self._find(task_id, container)
+            pid = it.pid if it else None
+        return None if pid is None else usage_of(pid)
 
     def remove(self, task_id: str) -> None:
         with self._changed:

@@ -1,0 +1,237 @@
+"""The routes that containers ask (ecs-facts 17), and whose they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint
+from flask import Response
+from flask import jsonify
+from flask import request
+
+from kecs_server.domain.arns import role_session_arn
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.protection import DEFAULT_MINUTES
+from kecs_server.domain.protection import MINUTES
+from kecs_server.domain.protection import protect
+from kecs_server.domain.task import Container
+from kecs_server.domain.task import Task
+from kecs_server.engines.base import Usage
+from kecs_server.environment import Environment
+from kecs_server.metadata.statistics import statistics_document
+from kecs_server.metadata.views import account_of
+from kecs_server.metadata.views import container_document
+from kecs_server.metadata.views import moment
+from kecs_server.metadata.views import task_document
+from kecs_server.state.realm import Realm
+from kecs_server.state.realms import Access
+
+Structure = dict[str, Any]
+
+CREDENTIALS_LIFE = 6 * 3600
+"""Seconds for which a role's credentials say that they are valid."""
+
+_NO_CONTAINER = "unable to get container ID from request: unable to get task arn from request"
+_FAULTS = ("network-blackhole-port", "network-latency", "network-packet-loss")
+_FAULT_MODES = ("host", "awsvpc")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The container that asks."""
+
+    realm: Realm
+    cluster: Cluster
+    task: Task
+    container: Container
+
+
+def metadata_blueprint(environment: Environment) -> Blueprint:
+    blueprint = Blueprint("metadata", __name__)
+    endpoints = Endpoints(environment)
+    for path, handler in (
+        ("/v3/<id>", endpoints.container),
+        ("/v4/<id>", endpoints.container),
+        ("/v3/<id>/<path:rest>", endpoints.document),
+        ("/v4/<id>/<path:rest>", endpoints.document),
+        ("/v2/credentials/<id>", endpoints.credentials),
+    ):
+        blueprint.add_url_rule(path, path, handler, methods=["GET"])
+    path = "/api/<id>/task-protection/v1/state"
+    blueprint.add_url_rule(path, path, endpoints.protection, methods=["GET", "PUT"])
+    path = "/api/<id>/fault/v1/<fault>/<action>"
+    blueprint.add_url_rule(path, path, endpoints.fault, methods=["POST"])
+    return blueprint
+
+
+class Endpoints:
+    """One method for each route."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._last_usage: dict[str, Usage] = {}
+
+    def container(self, id: str) -> Response:
+        asker = self._asker(id)
+        if asker is None:
+            return _unknown()
+        with asker.realm.reading():
+            return jsonify(container_document(asker.task, asker.container))
+
+    def document(self, id: str, rest: str) -> Response:
+        asker = self._asker(id)
+        if asker is None:
+            return _unknown()
+        if rest in ("task", "taskWithTags"):
+            with asker.realm.reading():
+                return jsonify(task_document(asker.task, with_tags=rest == "taskWithTags"))
+        if rest == "stats":
+            return jsonify(self._statistics(asker, asker.container))
+        if rest == "task/stats":
+            return jsonify(
+                {
+                    each.runtime_id or each.metadata_id: self._statistics(asker, each)
+                    for each in asker.task.containers
+                }
+            )
+        return Response("404 page not found\n", status=404, mimetype="text/plain")
+
+    def credentials(self, id: str) -> Response:
+        for realm, _, task in self._tasks():
+            if task.credentials_id == id and task.role is not None and not task.is_stopped:
+                return jsonify(self._role_credentials(realm, task, task.role))
+        body = {
+            "code": "InvalidIdInRequest",
+            "message": "CredentialsV2Request: Credentials not found",
+            "HTTPErrorCode": 400,
+        }
+        return _json(body, 400)
+
+    def protection(self, id: str) -> Response:
+        asker = self._asker(id)
+        if asker is None:
+            return _json(
+                {
+                    "error": {
+                        "Code": "ResourceNotFoundException",
+                        "Message": "Invalid request: no task was found",
+                    }
+                },
+                404,
+            )
+        if request.method == "GET":
+            return self._protection_of(asker)
+        return self._set_protection(asker)
+
+    def fault(self, id: str, fault: str, action: str) -> Response:
+        """Refused in the agent's words where it would refuse; no engine can act on the rest yet."""
+        asker = self._asker(id)
+        if asker is None or fault not in _FAULTS or action not in ("start", "stop", "status"):
+            return _json({"Error": "unable to find the requested fault or task"}, 404)
+        definition = asker.task.task_definition
+        if not definition.body.get("enableFaultInjection"):
+            error = f"enableFaultInjection is not enabled for task: {asker.task.arn}"
+            return _json({"Error": error}, 400)
+        if definition.network_mode not in _FAULT_MODES:
+            mode = definition.network_mode
+            text = f"{mode} mode is not supported. Please use either host or awsvpc mode."
+            return _json({"Error": text}, 400)
+        engine = asker.realm.engine
+        text = f"the {engine} engine of pytest-kecs cannot disturb the network of a task"
+        return _json({"Error": text}, 500)
+
+    def _asker(self, id: str) -> Asker | None:
+        for realm, cluster, task in self._tasks():
+            for container in task.containers:
+                if container.metadata_id == id:
+                    return Asker(realm, cluster, task, container)
+        return None
+
+    def _tasks(self) -> Iterator[tuple[Realm, Cluster, Task]]:
+        for realm in self._environment.realms.all():
+            with realm.reading():
+                found = [
+                    (cluster, task)
+                    for store in realm.stores()
+                    for cluster in store.clusters.values()
+                    for task in cluster.tasks.values()
+                ]
+            for cluster, task in found:
+                yield realm, cluster, task
+
+    def _statistics(self, asker: Asker, container: Container) -> Structure | None:
+        engine = self._environment.engines[asker.realm.engine].engine
+        usage = engine.usage(asker.task.id, container.name) if engine else None
+        if usage is None:
+            self._last_usage.pop(container.metadata_id, None)
+            return None
+        earlier = self._last_usage.get(container.metadata_id)
+        self._last_usage[container.metadata_id] = usage
+        override = asker.task.override(container.name)
+        limit = override.get("memory", container.definition.get("memory"))
+        identifier = container.runtime_id or container.metadata_id
+        return statistics_document(container.name, identifier, usage, earlier, limit)
+
+    def _role_credentials(self, realm: Realm, task: Task, role: str) -> Structure:
+        account, region = account_of(task)
+        principal = role_session_arn(region, account, role, task.id)
+        access = Access(realm, account, principal)
+        key = self._environment.realms.role_key(access, f"task/{task.id}")
+        return {
+            "RoleArn": role,
+            "AccessKeyId": key.access_key,
+            "SecretAccessKey": key.secret_key,
+            "Token": task.credentials_id,
+            "Expiration": moment(time.time() + CREDENTIALS_LIFE),
+        }
+
+    def _protection_of(self, asker: Asker) -> Response:
+        task, now = asker.task, asker.realm.clock.now()
+        if task.service_name is None:
+            failure = {"Arn": task.arn, "Reason": "TASK_NOT_VALID"}
+            return jsonify({"failure": failure})
+        protection: Structure = {"ProtectionEnabled": False, "TaskArn": task.arn}
+        if task.is_protected(now):
+            protection["ProtectionEnabled"] = True
+            protection["ExpirationDate"] = _seconds_only(task.protected_until)
+        return jsonify({"protection": protection})
+
+    def _set_protection(self, asker: Asker) -> Response:
+        body = request.get_json(force=True, silent=True)
+        enabled = body.get("ProtectionEnabled") if isinstance(body, dict) else None
+        minutes = body.get("ExpiresInMinutes", DEFAULT_MINUTES) if isinstance(body, dict) else None
+        if not isinstance(enabled, bool) or type(minutes) is not int or minutes not in MINUTES:
+            error = {
+                "Arn": asker.task.arn,
+                "Code": "InvalidParameterException",
+                "Message": "Invalid request: ProtectionEnabled is true or false, and "
+                f"ExpiresInMinutes from {MINUTES[0]} to {MINUTES[-1]}",
+            }
+            return _json({"error": error}, 400)
+        with asker.realm.changing():
+            wanted = minutes if enabled else None
+            now = asker.realm.clock.now()
+            failure = protect(asker.cluster, asker.task, wanted, now)
+            if failure is None:
+                asker.realm.touch_task(asker.cluster, asker.task)
+        if failure is not None:
+            return jsonify({"failure": {name.title(): text for name, text in failure.items()}})
+        return self._protection_of(asker)
+
+
+def _seconds_only(seconds: float | None) -> str:
+    return f"{(moment(seconds) or '')[:19]}Z"
+
+
+def _unknown() -> Response:
+    text = f"V4 container metadata handler: {_NO_CONTAINER}"
+    return _json(text, 404)
+
+
+def _json(body: Any, status: int) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    return response

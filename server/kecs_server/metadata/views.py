@@ -1,0 +1,202 @@
+"""Records to the documents of the task metadata endpoint, version 4 (ecs-facts 17.3, 17.4).
+
+Members that are not known are left out, as by the agent.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from datetime import datetime
+from typing import Any
+
+from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.task import Container
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+
+Structure = dict[str, Any]
+
+_LABELS = "com.amazonaws.ecs"
+
+
+def task_document(task: Task, *, with_tags: bool = False) -> Structure:
+    body = task.task_definition.body
+    is_fargate = task.launch_type == "FARGATE"
+    cluster = task.cluster_arn if is_fargate else task.cluster_arn.rpartition("/")[2]
+    return _known(
+        {
+            "Cluster": cluster,
+            "TaskARN": task.arn,
+            "Family": task.task_definition.family,
+            "Revision": str(task.task_definition.revision),
+            "ServiceName": task.service_name,
+            "DesiredStatus": task.desired_status,
+            "KnownStatus": _known_status(task),
+            "Limits": _task_limits({**body, **task.overrides}),
+            "PullStartedAt": moment(task.pull_started_at),
+            "PullStoppedAt": moment(task.pull_stopped_at),
+            "ExecutionStoppedAt": moment(task.execution_stopped_at),
+            "AvailabilityZone": task.availability_zone,
+            "LaunchType": task.launch_type,
+            "FaultInjectionEnabled": bool(body.get("enableFaultInjection")),
+            "TaskTags": _tags(task) if with_tags else None,
+            "Containers": [container_document(task, each) for each in task.containers],
+        }
+    )
+
+
+def container_document(task: Task, container: Container) -> Structure:
+    definition, override = container.definition, task.override(container.name)
+    log = definition.get("logConfiguration", {})
+    return _known(
+        {
+            "DockerId": container.runtime_id or container.metadata_id,
+            "Name": container.name,
+            "DockerName": _docker_name(task, container),
+            "Image": definition["image"],
+            "Ports": _ports(definition),
+            "Labels": _labels(task, container),
+            "DesiredStatus": task.desired_status,
+            "KnownStatus": _container_status(task, container),
+            "ExitCode": container.exit_code,
+            "Limits": {
+                "CPU": override.get("cpu", definition["cpu"]),
+                "Memory": override.get("memory", definition.get("memory", 0)),
+            },
+            "CreatedAt": moment(container.created_at),
+            "StartedAt": moment(container.started_at),
+            "FinishedAt": moment(container.finished_at) if container.is_stopped else None,
+            "Type": "NORMAL",
+            "Health": _health(container),
+            "Volumes": _volumes(task, container),
+            "LogDriver": log.get("logDriver"),
+            "LogOptions": log.get("options"),
+            "ContainerARN": container.arn,
+            "RestartCount": container.restart_count if "restartPolicy" in definition else None,
+            "Networks": _networks(task),
+        }
+    )
+
+
+def moment(seconds: float | None) -> str | None:
+    """RFC 3339 in UTC with nanoseconds."""
+    if seconds is None:
+        return None
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return f"{text}000Z"
+
+
+def _known(structure: Structure) -> Structure:
+    return {name: value for name, value in structure.items() if value not in (None, [], {})}
+
+
+def _known_status(task: Task) -> str:
+    """The agent knows fewer states than the task's `lastStatus` has."""
+    if task.is_stopped:
+        return "STOPPED"
+    return "RUNNING" if Status.RUNNING <= task.last_status <= Status.STOPPING else "NONE"
+
+
+def _container_status(task: Task, container: Container) -> str:
+    if container.last_status != "PENDING":
+        return container.last_status
+    return "NONE" if task.pull_stopped_at is None else "PULLED"
+
+
+def _task_limits(sizes: Structure) -> Structure:
+    """CPU in vCPU, memory in MiB."""
+    limits: Structure = {}
+    if "cpu" in sizes:
+        limits["CPU"] = int(sizes["cpu"]) / 1024
+    if "memory" in sizes:
+        limits["Memory"] = int(sizes["memory"])
+    return limits
+
+
+def _tags(task: Task) -> Structure:
+    return {tag["key"]: tag.get("value", "") for tag in task.tags}
+
+
+def _docker_name(task: Task, container: Container) -> str:
+    definition = task.task_definition
+    return f"ecs-{definition.family}-{definition.revision}-{container.name}-{task.id[:20]}"
+
+
+def _ports(definition: Structure) -> list[Structure]:
+    return [
+        _known(
+            {
+                "ContainerPort": mapping["containerPort"],
+                "Protocol": mapping["protocol"],
+                "HostPort": mapping.get("hostPort") or None,
+            }
+        )
+        for mapping in definition["portMappings"]
+        if "containerPort" in mapping
+    ]
+
+
+def _labels(task: Task, container: Container) -> dict[str, str]:
+    return {
+        **container.definition.get("dockerLabels", {}),
+        f"{_LABELS}.cluster": task.cluster_arn.rpartition("/")[2],
+        f"{_LABELS}.container-name": container.name,
+        f"{_LABELS}.task-arn": task.arn,
+        f"{_LABELS}.task-definition-family": task.task_definition.family,
+        f"{_LABELS}.task-definition-version": str(task.task_definition.revision),
+    }
+
+
+def _health(container: Container) -> Structure | None:
+    health = container.health
+    if health is None:
+        return None
+    return _known(
+        {
+            "status": health.status,
+            "statusSince": moment(health.since),
+            "exitCode": health.exit_code,
+            "output": health.output,
+        }
+    )
+
+
+def _volumes(task: Task, container: Container) -> list[Structure]:
+    sources = {
+        volume["name"]: volume.get("host", {}).get("sourcePath")
+        for volume in task.task_definition.body["volumes"]
+    }
+    return [
+        _known(
+            {
+                "DockerName": point["sourceVolume"],
+                "Source": sources.get(point["sourceVolume"]),
+                "Destination": point["containerPath"],
+            }
+        )
+        for point in container.definition["mountPoints"]
+    ]
+
+
+def _networks(task: Task) -> list[Structure]:
+    mode = task.task_definition.network_mode
+    interface = task.network_interface
+    if interface is None:
+        return [{"NetworkMode": mode}]
+    return [
+        _known(
+            {
+                "NetworkMode": mode,
+                "IPv4Addresses": [interface.private_address] if interface.private_address else [],
+                "AttachmentIndex": 0,
+                "MACAddress": interface.mac_address,
+            }
+        )
+    ]
+
+
+def account_of(task: Task) -> tuple[str, str]:
+    """The account and region that the task belongs to."""
+    arn = parse_arn(task.arn)
+    assert arn is not None
+    return arn.account, arn.region

@@ -1,0 +1,158 @@
+"""What a container learns about itself (ecs-facts 17)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from steps import wait_for
+
+from pytest_kecs.kecs import Kecs
+
+ASK = """
+import json, os, sys, time, urllib.error, urllib.request
+def ask(path, base="ECS_CONTAINER_METADATA_URI_V4", method="GET", body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(os.environ[base] + path, data, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return {"status": error.code, "body": error.read().decode()}
+def say(value):
+    print(json.dumps(value), flush=True)
+"""
+
+
+def run(kecs: Kecs, register: Any, python: Any, script: str, **more: Any) -> Any:
+    """Run the script in a task; what it said, one JSON value for each line."""
+    image, interpreter = python
+    app = {"image": image, "command": [interpreter, "-c", ASK + script], **more.pop("app", {})}
+    task = kecs.run_task(register("inside", task=more.pop("task", None), app=app), **more)
+    kecs.assert_stopped(task, exit_code=0)
+    return task, [json.loads(line) for line in kecs.logs(task, "app", "stdout").splitlines()]
+
+
+def test_the_container(kecs: Kecs, register: Any, python: Any) -> None:
+    app = {"dockerLabels": {"team": "x"}, "cpu": 10, "memory": 96}
+    task, [seen] = run(kecs, register, python, "say(ask(''))", app=app)
+    assert seen["Name"] == "app"
+    assert seen["Image"] == python[0]
+    assert seen["ContainerARN"] == task["containers"][0]["containerArn"]
+    assert seen["DesiredStatus"] == "RUNNING"
+    assert seen["Type"] == "NORMAL"
+    assert seen["Limits"] == {"CPU": 10, "Memory": 96}
+    assert seen["Labels"]["team"] == "x"
+    assert seen["Labels"]["com.amazonaws.ecs.task-arn"] == task.arn
+    assert seen["Labels"]["com.amazonaws.ecs.container-name"] == "app"
+    assert "ExitCode" not in seen
+    assert "RestartCount" not in seen
+
+
+def test_the_task(kecs: Kecs, register: Any, python: Any) -> None:
+    script = "say(ask('/task')); say(ask('/taskWithTags'))"
+    task, [plain, tagged] = run(
+        kecs, register, python, script, tags=[{"key": "owner", "value": "me"}]
+    )
+    assert plain["TaskARN"] == task.arn
+    assert plain["Family"] == "inside"
+    assert plain["Revision"] == "1"
+    assert [each["Name"] for each in plain["Containers"]] == ["app"]
+    assert "TaskTags" not in plain
+    assert tagged["TaskTags"] == {"owner": "me"}
+
+
+def test_statistics(kecs: Kecs, register: Any, python: Any) -> None:
+    script = "x = b'x' * (30 * 2**20)\nfor _ in range(2): say(ask('/stats')); time.sleep(0.1)"
+    _, [first, second] = run(kecs, register, python, script, app={"memory": 128})
+    assert first["memory_stats"]["usage"] > 30 * 2**20
+    assert first["memory_stats"]["limit"] == 128 * 2**20
+    assert second["preread"] == first["read"] < second["read"]
+    assert (
+        second["cpu_stats"]["cpu_usage"]["total_usage"]
+        >= second["precpu_stats"]["cpu_usage"]["total_usage"]
+        > 0
+    )
+
+
+def test_credentials_of_the_tasks_role(kecs: Kecs, register: Any, python: Any) -> None:
+    role = "arn:aws:iam::123456789012:role/worker"
+    script = """
+name = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+if name not in os.environ:
+    os.environ[name] = "http://169.254.170.2" + os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
+say(ask("", name))
+say(ask("x", name))
+"""
+    _, [credentials, unknown] = run(kecs, register, python, script, task={"taskRoleArn": role})
+    assert credentials["RoleArn"] == role
+    assert {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"} <= credentials.keys()
+    assert unknown["status"] == 400
+    assert json.loads(unknown["body"])["code"] == "InvalidIdInRequest"
+
+
+def test_no_role_no_credentials(kecs: Kecs, register: Any, python: Any) -> None:
+    _, [names] = run(kecs, register, python, "say(list(os.environ))")
+    assert not [name for name in names if "CREDENTIALS" in name]
+
+
+def test_an_unknown_container(kecs: Kecs, register: Any, python: Any) -> None:
+    _, [seen] = run(kecs, register, python, "say(ask('0'))")
+    assert seen["status"] == 404
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"ProtectionEnabled": "yes"}, {"ProtectionEnabled": True, "ExpiresInMinutes": 0}]
+)
+def test_protection_that_is_refused(
+    kecs: Kecs, register: Any, python: Any, wrong: dict[str, Any]
+) -> None:
+    script = f"say(ask('/task-protection/v1/state', 'ECS_AGENT_URI', 'PUT', {wrong!r}))"
+    _, [seen] = run(kecs, register, python, script)
+    assert seen["status"] == 400
+
+
+def test_a_protected_task_survives_scale_in(
+    kecs: Kecs, register: Any, python: Any, ecs_client: Any
+) -> None:
+    image, interpreter = python
+    script = """
+say(ask('/task-protection/v1/state', 'ECS_AGENT_URI', 'PUT', {'ProtectionEnabled': True}))
+say(ask('/task-protection/v1/state', 'ECS_AGENT_URI'))
+time.sleep(600)
+"""
+    idle = [interpreter, "-c", "import time; time.sleep(600)"]
+    app = {"image": image, "command": idle, "stopTimeout": 2}
+    family = register("keeper", app=app)
+    cluster = kecs.run_task(family)["clusterArn"]
+    register("keeper", app={**app, "command": [interpreter, "-c", ASK + script]})
+    ecs_client.create_service(
+        cluster=cluster, serviceName="keeper", taskDefinition="keeper:2", desiredCount=1
+    )
+    service = kecs.assert_service_stable("keeper", cluster=cluster)
+    [arn] = ecs_client.list_tasks(cluster=cluster, serviceName="keeper")["taskArns"]
+    wait_for(lambda: len(kecs.logs(arn).splitlines()) == 2, "the task never said a word")
+    put, got = map(json.loads, kecs.logs(arn).splitlines())
+    assert put == got
+    assert got["protection"]["ProtectionEnabled"] is True
+    assert got["protection"]["TaskArn"] == arn
+    seen = ecs_client.get_task_protection(cluster=cluster, tasks=[arn])
+    assert seen["protectedTasks"][0]["protectionEnabled"] is True
+    ecs_client.update_service(cluster=cluster, service="keeper", desiredCount=0)
+    assert kecs.exec(arn, [interpreter, "-c", "pass"]).exit_code == 0
+    assert kecs.describe(arn).last_status == "RUNNING"
+    kecs.advance_clock(121 * 60)
+    kecs.assert_stopped(arn, stop_code="ServiceSchedulerInitiated")
+    assert service["desiredCount"] == 1
+
+
+def test_fault_injection_is_refused_in_the_agents_words(
+    kecs: Kecs, register: Any, python: Any
+) -> None:
+    ask = "say(ask('/fault/v1/network-latency/start', 'ECS_AGENT_URI', 'POST', {}))"
+    task, [seen] = run(kecs, register, python, ask)
+    assert seen["status"] == 400
+    assert f"enableFaultInjection is not enabled for task: {task.arn}" in seen["body"]
+    _, [seen] = run(kecs, register, python, ask, task={"enableFaultInjection": True})
+    assert "bridge mode is not supported. Please use either host or awsvpc mode." in seen["body"]
