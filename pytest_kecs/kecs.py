@@ -163,8 +163,8 @@ class Kecs:
         *,
         cluster: str | None = None,
     ) -> dict[str, Any]:
-        """Wait until the service has one deployment and all its tasks run, as ECS's own waiter
-        `services_stable` means it; returns the service as DescribeServices gives it.
+        """Wait until the service has one deployment and is in its steady state: all its tasks run,
+        and have done so for long enough. Returns the service as DescribeServices gives it.
         """
         __tracebackhide__ = True
         name, cluster = _service_located(service, cluster)
@@ -323,8 +323,12 @@ def _is_stopped(task: Task) -> bool:
 
 
 def _is_stable(service: Mapping[str, Any]) -> bool:
+    """The counts alone can be right for the instant at which tasks that exit at once all run."""
     one_deployment = len(service.get("deployments", ())) <= 1
-    return one_deployment and service["runningCount"] == service["desiredCount"]
+    has_all = service["runningCount"] == service["desiredCount"]
+    newest = [event["message"] for event in service.get("events", ())][:1]
+    is_steady = any(message.endswith("has reached a steady state.") for message in newest)
+    return one_deployment and has_all and is_steady
 
 
 def _located(task: TaskReference, cluster: str | None) -> tuple[str, str]:

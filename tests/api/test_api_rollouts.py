@@ -58,10 +58,9 @@ def moments(admin: AdminClient) -> Iterator[tuple[int, int]]:
         yield len(running), len(existing)
 
 
-def test_events_of_a_start(app: Any, admin: AdminClient) -> None:
+def test_events_of_a_start(app: Any) -> None:
     deployment = create(app, 2)["deployments"][0]["id"]
-    # The waiter's counts are right before the tasks have run for long enough.
-    seen(admin, lambda: service(app, "s")["deployments"][0]["rolloutState"] == "COMPLETED")
+    wait_stable(app, "s")
     described = service(app, "s")
     ids = " ".join(sorted(f"(task {arn.rpartition('/')[2]})" for arn in tasks_of(app)))
     *last, first = messages(described)
@@ -247,9 +246,9 @@ def test_scaling_of_pending_tasks(app: Any, admin: AdminClient) -> None:
 
 def test_at_most_a_hundred_events(app: Any, admin: AdminClient) -> None:
     create(app, 0)
-    for count in [1, 0] * 40:
+    for count in [1, 0] * 60:
         app.update_service(service="s", desiredCount=count)
-        wait_stable(app, "s")
+        seen(admin, lambda count=count: service(app, "s")["runningCount"] == count)
     events = service(app, "s")["events"]
     assert len(events) == 100
     created = [event["createdAt"] for event in events]

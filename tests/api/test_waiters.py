@@ -58,6 +58,13 @@ def test_services(ecs: Any, cluster: Any) -> None:
     assert time.monotonic() - began < SOON
 
 
+def test_a_service_whose_tasks_exit_at_once_is_not_stable(ecs: Any, cluster: Any) -> None:
+    register(ecs, "app", container(command=["sh", "-c", "exit 0"]))
+    ecs.create_service(serviceName="web", taskDefinition="app", desiredCount=1)
+    with pytest.raises(WaiterError, match="Max attempts exceeded"):
+        ecs.get_waiter("services_stable").wait(services=["web"], WaiterConfig={"MaxAttempts": 8})
+
+
 def test_a_poll_is_held_until_something_changes(ecs: Any, cluster: Any) -> None:
     """Three attempts are enough for a change that comes after many client-side sleeps."""
     arn = run(ecs, register(ecs))["taskArn"]

@@ -8,6 +8,7 @@ import pytest
 from steps import on_term
 
 from pytest_kecs.kecs import Kecs
+from pytest_kecs.waiting import WaitTimeout
 from pytest_kecs.waiting import wait_until
 
 
@@ -31,14 +32,9 @@ def messages(ecs_client: Any) -> list[str]:
     return [event["message"] for event in service["events"]]
 
 
-def test_keeps_two_tasks(kecs: Kecs, ecs_client: Any, service: str) -> None:
-    def is_completed() -> dict[str, Any] | None:
-        [described] = ecs_client.describe_services(services=[service])["services"]
-        is_so = described["deployments"][0]["rolloutState"] == "COMPLETED"
-        return described if is_so else None
-
-    described = wait_until(kecs._admin, is_completed, 30.0)
-    assert described is not None
+def test_keeps_two_tasks(ecs_client: Any, service: str) -> None:
+    [described] = ecs_client.describe_services(services=[service])["services"]
+    assert described["deployments"][0]["rolloutState"] == "COMPLETED"
     assert (described["runningCount"], described["pendingCount"]) == (2, 0)
     tasks = ecs_client.describe_tasks(tasks=list(running(ecs_client)))["tasks"]
     assert {task["group"] for task in tasks} == {"service:web"}
@@ -118,6 +114,9 @@ def test_tasks_that_exit_at_once_do_not_complete_a_deployment(
     ecs_client.create_service(
         serviceName="web", taskDefinition=register(app="exit 1"), desiredCount=1
     )
+
+    with pytest.raises(WaitTimeout):
+        kecs.assert_service_stable("web", timeout=0.5)
 
     def have_exited() -> list[str] | None:
         arns: list[str] = ecs_client.list_tasks(desiredStatus="STOPPED")["taskArns"]

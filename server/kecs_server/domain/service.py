@@ -17,6 +17,9 @@ ACTIVE = "ACTIVE"
 DRAINING = "DRAINING"
 INACTIVE = "INACTIVE"
 
+STEADY = "has reached a steady state."
+"""The event that says so (ecs-facts 7.7)."""
+
 SERVICE_RETENTION = 3600.0
 """Seconds that a deleted service can still be described. AWS promises no figure."""
 

@@ -2,7 +2,8 @@
 
 The plugin lowers the sleep between a waiter's polls to next to nothing; so that MaxAttempts still
 means the time that it means on AWS, a poll is held here for as long as the client would have
-slept, and answered the moment that something has changed. The first poll is answered at once.
+slept, and answered the moment that something has changed. The first poll is answered at once,
+unless it asks for a service at the instant at which its counts are right by chance.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from kecs_server.domain.service import ACTIVE
+from kecs_server.domain.service import STEADY
 from kecs_server.protocol.model import waiters_of
 from kecs_server.state.realm import Realm
 
@@ -56,7 +59,9 @@ class Holder:
         the waiter's delay is over.
 
         A question whose answer would end one of the operation's waiters is held one repetition
-        later: it may be another waiter's first.
+        later: it may be another waiter's first. A service that runs as many tasks as it is to,
+        and has not reached its steady state, is not shown before it has, or has lost a task: on
+        AWS polls are too far apart to meet the instant at which tasks that exit at once all run.
         """
         with self._lock:
             last = self._answers.get(question)
@@ -64,6 +69,9 @@ class Holder:
         deadline = now + waiters_of(operation)[0].delay
         version = realm.wait(-1, 0.0)
         answer = ask()
+        while _is_undecided(answer) and time.monotonic() < deadline and not realm.ended:
+            version = realm.wait(version, deadline)
+            answer = ask()
         pause = math.inf if last is None else now - last.at
         is_next = pause < FOLLOWS_WITHIN
         if last is not None and is_next and last.repeated >= _patience(operation, answer):
@@ -89,6 +97,17 @@ def is_waiter(user_agent: str) -> bool:
     """Whether botocore says that a waiter makes the call (feature id B)."""
     features = _FEATURES.search(user_agent)
     return features is not None and _WAITER in features[1].split(",")
+
+
+def _is_undecided(answer: Structure) -> bool:
+    """Whether a service would end the waiter `services_stable` before its steady state."""
+    return any(
+        service["status"] == ACTIVE
+        and len(service["deployments"]) == 1
+        and service["runningCount"] == service["desiredCount"]
+        and not any(event["message"].endswith(STEADY) for event in service["events"][:1])
+        for service in answer.get("services", ())
+    )
 
 
 def _patience(operation: str, answer: Structure) -> float:

@@ -20,6 +20,7 @@ from kecs_server.domain.rollout import Member
 from kecs_server.domain.rollout import plan
 from kecs_server.domain.service import DRAINING
 from kecs_server.domain.service import INACTIVE
+from kecs_server.domain.service import STEADY
 from kecs_server.domain.service import Deployment
 from kecs_server.domain.service import Service
 from kecs_server.domain.strategy import providers_for
@@ -259,7 +260,7 @@ def _settle(service: Service, tasks: Sequence[Task], now: float) -> None:
         service.deployments = [primary]
         service.add_event(f"(deployment {primary.id}) deployment completed.", now)
     service.is_steady = True
-    service.add_event("has reached a steady state.", now)
+    service.add_event(STEADY, now)
 
 
 def _warn_if_blocked(service: Service, tasks: Sequence[Task], now: float) -> None:
