@@ -8,13 +8,18 @@ import subprocess
 
 _CONTAINER_PROGRAMS = ("docker", "podman", "nerdctl")
 _PING_SECONDS = 10
+# Programs that were asked, for `auto`, and did not answer.
+_silent: set[str] = set()
 
 
 def other_engines(engine: str) -> list[str]:
-    """What else than `engine` could run here, and why; looks for programs and files only."""
+    """What else than `engine` could run here, and why; looks for programs and files only.
+
+    Whether a container engine answers is known where `choose_engine` has asked.
+    """
     found = []
     program = container_program()
-    if engine != "kind" and program and shutil.which("kind"):
+    if engine != "kind" and program and program not in _silent and shutil.which("kind"):
         found.append(f"kind (kind and {program} are installed)")
     kubeconfig = _kubeconfig()
     if engine != "kubernetes" and kubeconfig:
@@ -32,7 +37,9 @@ def choose_engine() -> tuple[str, str]:
     if program is None:
         return "process", f"auto: kind is installed, but none of {', '.join(_CONTAINER_PROGRAMS)}"
     if not _answers(program):
+        _silent.add(program)
         return "process", f"auto: kind is installed, but {program} does not answer"
+    _silent.discard(program)
     return "kind", f"auto: kind is installed and {program} answers"
 
 
