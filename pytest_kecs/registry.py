@@ -247,15 +247,7 @@ def clear(directory: Path) -> list[str]:
             return []
         from kecs_server.prune import remove_environment
 
-        return remove_environment(
-            directory, directory.name, has_kind_cluster=_may_have_kind_cluster(directory)
-        )
-
-
-def _may_have_kind_cluster(directory: Path) -> bool:
-    # A single test may have asked for kind as well; the cluster's kubeconfig then tells.
-    record = _read_from(directory)
-    return (record is not None and record.engine == "kind") or (directory / "kubeconfig").exists()
+        return remove_environment(directory, directory.name)
 
 
 def _is_dead(directory: Path) -> bool:

@@ -10,17 +10,18 @@ import contextlib
 import os
 import select
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import psutil
 
+from kecs_server.engines.kubernetes.commands import CommandError
+from kecs_server.engines.kubernetes.kind import MARK
+from kecs_server.engines.kubernetes.kind import Kind
 from kecs_server.engines.process.launching import COOKIE
 
 KILL_TIMEOUT = 10.0  # seconds until what has not ended counts as impossible to kill
-KIND_TIMEOUT = 120.0  # seconds; deleting a cluster takes a few
 
 
 def leftover_processes(environment_name: str) -> list[int]:
@@ -89,16 +90,17 @@ def wait_ended(process: psutil.Process, timeout: float) -> None:
             process.wait(max(timeout, 0.0))
 
 
-def remove_environment(directory: Path, name: str, *, has_kind_cluster: bool) -> list[str]:
+def remove_environment(directory: Path, name: str) -> list[str]:
     """Remove all that is left of an environment whose server is dead: processes, its kind cluster
-    if it had one, and its directory. Returns what was done and what could not be, for a person.
+    if it began to make one, and its directory. Returns what was done and what could not be, for a
+    person.
     """
     done = []
     if killed := kill_leftovers(name):
         done.append(f"{name}: killed {len(killed)} processes")
     if left := leftover_processes(name):
         done.append(f"{name}: cannot kill {', '.join(map(str, left))}")
-    if has_kind_cluster:
+    if (directory / MARK).exists():
         done.append(f"{name}: {delete_kind_cluster(directory, name)}")
     if directory.exists():
         done.append(f"{name}: {delete_directory(directory)}")
@@ -106,24 +108,19 @@ def remove_environment(directory: Path, name: str, *, has_kind_cluster: bool) ->
 
 
 def delete_kind_cluster(directory: Path, name: str) -> str:
-    kubeconfig = str(directory / "kubeconfig")
-    command = ["kind", "delete", "cluster", "--name", name, "--kubeconfig", kubeconfig]
-    by_hand = f"; delete it by `{' '.join(command[:5])}`"
-    try:
-        result = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=KIND_TIMEOUT,
-            check=False,
-        )
-    except FileNotFoundError:
+    by_hand = f"; delete it by `kind delete cluster --name {name}`"
+    if shutil.which("kind") is None:
         return f"its kind cluster may be left: there is no `kind` in PATH{by_hand}"
-    except subprocess.TimeoutExpired:
-        return f"its kind cluster was not deleted within {KIND_TIMEOUT:.0f} s{by_hand}"
-    if result.returncode:
-        return f"its kind cluster could not be deleted: {result.stderr.strip()}{by_hand}"
+    kubeconfig = directory / "kubeconfig"
+    kind = Kind(name, kubeconfig)
+    try:
+        # kind writes the kubeconfig last, so with it there is no creation that must be ended.
+        if kubeconfig.exists():
+            kind.delete()
+        else:
+            kind.clear()
+    except CommandError as error:
+        return f"its kind cluster could not be deleted: {error.stderr}{by_hand}"
     return "deleted its kind cluster"
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 
+import psutil
 import pytest
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes.api import connect
@@ -20,9 +24,13 @@ from kecs_server.engines.kubernetes.clusters import KindCluster
 from kecs_server.engines.kubernetes.clusters import KubeconfigCluster
 from kecs_server.engines.kubernetes.commands import CommandError
 from kecs_server.engines.kubernetes.engine import KubernetesEngine
+from kecs_server.engines.kubernetes.kind import CLUSTER_LABEL
+from kecs_server.engines.kubernetes.kind import MARK
+from kecs_server.engines.kubernetes.kind import Kind
 from kecs_server.engines.kubernetes.lease import build_lease
 from kecs_server.engines.kubernetes.pods import environment_labels
 from kecs_server.engines.kubernetes.reap import reap_expired
+from kecs_server.prune import remove_environment
 from kind_driver import Driver
 from kind_driver import Lab
 from test_kind_tasks import shell
@@ -186,6 +194,74 @@ def test_closing_while_the_cluster_is_being_created(
 
     closer.join()
     assert kind_containers(engine._environment) == ""
+
+
+@pytest.fixture
+def making(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A cluster's name and the pid of its `kind create`, which is at `docker run` and which no
+    server waits for.
+    """
+    name = f"kecs-{secrets.token_hex(3)}"
+    (tmp_path / MARK).touch()
+    command = ["kind", "create", "cluster", "--name", name]
+    command += ["--kubeconfig", str(tmp_path / "kubeconfig")]
+    command += ["--image", os.environ["KECS_KIND_IMAGE"]]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as kind:
+        wait_for_docker_run(name)
+        yield name, kind.pid
+        with suppress(ProcessLookupError):
+            os.killpg(kind.pid, signal.SIGKILL)
+    Kind(name, tmp_path / "kubeconfig").clear()
+
+
+def wait_for_docker_run(name: str) -> None:
+    label = f"{CLUSTER_LABEL}={name}"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if label in (argv := process.cmdline()) and "run" in argv:
+                    return
+    raise AssertionError(f"no `docker run` with {label}")
+
+
+def assert_stays_away(name: str) -> None:
+    """Docker may finish a container whose `docker run` was killed."""
+    for _ in range(10):
+        assert kind_containers(name) == ""
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("later", [0.0, 0.1, 0.2])
+def test_closing_while_docker_makes_the_node(make_engine: MakeEngine, later: float) -> None:
+    engine = make_engine(KindCluster(image=os.environ["KECS_KIND_IMAGE"]))
+
+    def close() -> None:
+        wait_for_docker_run(engine._environment)
+        time.sleep(later)
+        engine.close()
+
+    closer = Thread(target=close)
+    closer.start()
+    with pytest.raises(EngineError, match=r"cancelled|closed"):
+        engine.open(nothing, nothing)
+    closer.join()
+
+    assert_stays_away(engine._environment)
+
+
+@pytest.mark.parametrize("is_kind_killed", [False, True])
+def test_prune_while_docker_makes_the_node(
+    making: tuple[str, int], tmp_path: Path, *, is_kind_killed: bool
+) -> None:
+    name, pid = making
+    if is_kind_killed:
+        os.killpg(pid, signal.SIGKILL)
+
+    done = remove_environment(tmp_path, name)
+
+    assert f"{name}: deleted its kind cluster" in done
+    assert_stays_away(name)
 
 
 def test_a_creation_that_takes_too_long(kind: Driver, make_engine: MakeEngine) -> None:

@@ -171,6 +171,19 @@ def test_pruning_removes_a_folder_that_lost_its_record(home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+def test_pruning_deletes_a_kind_cluster_that_a_single_test_began_to_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = tmp_path / "kind"
+    kind.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/called"\n')
+    kind.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    record = make_record(engine="process")
+    Path(record.directory, "kind-cluster").touch()
+    assert f"{record.name}: deleted its kind cluster" in registry.prune()
+    assert f"delete cluster --name {record.name}" in (tmp_path / "called").read_text()
+
+
 def test_pruning_leaves_what_it_cannot_read() -> None:
     record = make_record()
     (Path(record.directory) / "environment.json").write_text("{")

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kecs_server.engines.base import EngineError
 from kecs_server.engines.base import Progress
 from kecs_server.engines.kubernetes.images import LocalImages
 from kecs_server.engines.kubernetes.kind import Kind
-from kecs_server.engines.kubernetes.kind import require_tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +72,17 @@ class KindCluster:
         self._timeout = timeout
         self._cancelled = False
         self._kind: Kind | None = None
+        self._is_ours = False
         self._images: LocalImages | None = None
 
     def open(self, environment: str, directory: Path, progress: Progress) -> Access:
-        require_tools()
         kubeconfig = directory / "kubeconfig"
         kind = Kind(environment, kubeconfig)
-        if kind.node_names():
-            raise EngineError(
-                f"A kind cluster {environment} exists already, from another environment. "
-                f"Delete it (`kind delete cluster --name {environment}`) or choose another name."
-            )
         self._kind = kind
         if self._cancelled:
             kind.cancel()
+        kind.check()
+        self._is_ours = True
         progress(f"creating kind cluster {environment}")
         kind.create(image=self._image, progress=progress, timeout=self._timeout)
         self._images = LocalImages(kind.load)
@@ -103,9 +98,9 @@ class KindCluster:
             self._kind.cancel()
 
     def close(self) -> None:
-        if self._kind is not None:
+        if self._kind is not None and self._is_ours:
             self._kind.delete()
-            self._kind = None
+            self._is_ours = False
 
 
 class KubeconfigCluster:

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from time import monotonic
+from time import sleep
 
+import psutil
 import pytest
+from kecs_server import prune
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes.clusters import KindCluster
 from kecs_server.engines.kubernetes.commands import CommandError
 from kecs_server.engines.kubernetes.commands import ToolMissing
 from kecs_server.engines.kubernetes.engine import KubernetesEngine
 from kecs_server.engines.kubernetes.images import LocalImages
+from kecs_server.engines.kubernetes.kind import MARK
 from kecs_server.engines.kubernetes.kind import DockerNotAnswering
 from kecs_server.engines.kubernetes.kind import Kind
 from kecs_server.engines.kubernetes.kind import list_clusters
-from kecs_server.engines.kubernetes.kind import require_tools
 
 FakeTool = Callable[[str, str], None]
+TIMEOUT = 10.0
+
+# As kind does, it runs docker as a child that does not inherit standard error.
+CREATES_A_NODE = """
+case $1 in
+create)
+    echo ' • Preparing nodes' >&2
+    docker run --label io.x-k8s.kind.cluster=kecs-1a2b3c node >/dev/null 2>&1
+    sleep 60;;
+delete) docker rm;;
+esac
+"""
 
 
 def nothing(_: object) -> None:
     pass
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kecs_server.engines.kubernetes.kind._QUIET_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -73,10 +99,44 @@ def test_docker_does_not_answer(tmp_path: Path, fake_tool: FakeTool) -> None:
     assert "Start Docker" in str(caught.value)
 
 
-def test_all_is_there(fake_tool: FakeTool, calls: Path) -> None:
+def test_all_is_there(kind: Kind, fake_tool: FakeTool, calls: Path) -> None:
     fake_tool("kind", "exit 0")
 
-    require_tools()
+    kind.check()
+
+
+def test_closing_while_docker_hangs(tmp_path: Path, fake_tool: FakeTool) -> None:
+    asked = tmp_path / "asked"
+    fake_tool("kind", f"touch '{tmp_path}/kind-was-called'")
+    fake_tool("docker", f"touch '{asked}'; sleep 60; :")
+    engine = KubernetesEngine(environment_name="kecs-1", directory=tmp_path, cluster=KindCluster())
+    errors: list[EngineError] = []
+
+    def open_it() -> None:
+        try:
+            engine.open(nothing, nothing)
+        except EngineError as error:
+            errors.append(error)
+
+    opener = Thread(target=open_it)
+    opener.start()
+    wait_for(asked)
+    began = monotonic()
+    engine.close()
+    opener.join()
+
+    assert monotonic() - began < 2
+    assert "cancelled" in str(errors[0])
+    assert not (tmp_path / "kind-was-called").exists()
+
+
+def test_docker_hangs(kind: Kind, fake_tool: FakeTool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kecs_server.engines.kubernetes.kind._DOCKER_SECONDS", 0.2)
+    fake_tool("kind", "exit 0")
+    fake_tool("docker", "sleep 60; :")
+
+    with pytest.raises(DockerNotAnswering, match=r"no answer within 0\.2 seconds"):
+        kind.check()
 
 
 def test_creation_tells_its_steps(kind: Kind, fake_tool: FakeTool, calls: Path) -> None:
@@ -144,19 +204,133 @@ def test_a_creation_after_its_cancelling_does_not_begin(
     assert "kind create" not in calls.read_text()
 
 
-def test_a_node_that_appears_after_the_deletion_is_deleted_too(
-    kind: Kind, fake_tool: FakeTool, tmp_path: Path
+@pytest.fixture
+def node(tmp_path: Path, fake_tool: FakeTool) -> Iterator[Path]:
+    """A docker whose daemon makes the node, this file, a while after it was told to; whether the
+    command waits for it or is killed meanwhile.
+    """
+    running, node = tmp_path / "running", tmp_path / "node"
+    fake_tool(
+        "docker",
+        f"""case $1 in
+        run) touch '{running}'; until [ -e '{node}' ]; do sleep 0.05; done;;
+        rm) rm -f '{node}';;
+        esac""",
+    )
+
+    def make_node() -> None:
+        wait_for(running)
+        sleep(0.7)
+        node.touch()
+
+    daemon = Thread(target=make_node)
+    daemon.start()
+    yield node
+    daemon.join()
+
+
+def wait_for(path: Path) -> None:
+    deadline = monotonic() + TIMEOUT
+    while not path.exists():
+        assert monotonic() < deadline, f"{path} did not appear"
+        sleep(0.01)
+
+
+def test_a_cancelled_creation_waits_for_the_node_and_deletes_it(
+    kind: Kind, fake_tool: FakeTool, tmp_path: Path, node: Path
 ) -> None:
-    """`docker run`, cut off by the cancelling, may still make the node."""
-    deletions, late = tmp_path / "deletions", tmp_path / "late"
-    late.touch()
-    fake_tool("docker", f"[ ! -e '{late}' ] || echo node; rm -f '{late}'")
-    fake_tool("kind", f"[ $1 = delete ] || exit 1; echo >> '{deletions}'")
+    """Docker makes the node even if `docker run` is killed, at a time that nobody knows."""
+    fake_tool("kind", CREATES_A_NODE)
+
+    def cancel() -> None:
+        wait_for(tmp_path / "running")
+        kind.cancel()
+
+    canceller = Thread(target=cancel)
+    canceller.start()
+    with pytest.raises(CommandError, match="cancelled"):
+        kind.create(image=None, progress=nothing, timeout=60)
+    canceller.join()
+
+    sleep(0.8)
+    assert not node.exists()
+
+
+def test_a_cancelled_creation_kills_a_pull(kind: Kind, fake_tool: FakeTool, tmp_path: Path) -> None:
+    pulling = tmp_path / "pulling"
+    fake_tool("docker", f"echo $$ > '{pulling}.new'; mv '{pulling}.new' '{pulling}'; exec sleep 60")
+    fake_tool("kind", "[ $1 = delete ] || docker pull node >/dev/null 2>&1")
+
+    def cancel() -> None:
+        wait_for(pulling)
+        kind.cancel()
+
+    canceller = Thread(target=cancel)
+    canceller.start()
+    with pytest.raises(CommandError, match="cancelled"):
+        kind.create(image=None, progress=nothing, timeout=60)
+    canceller.join()
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert psutil.Process(int(pulling.read_text())).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_node_that_appears_after_the_deletion_is_deleted_too(
+    kind: Kind, fake_tool: FakeTool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `docker run` that somebody killed leaves the node to Docker."""
+    monkeypatch.setattr("kecs_server.engines.kubernetes.kind._QUIET_SECONDS", 1.0)
+    node = tmp_path / "node"
+    fake_tool(
+        "kind",
+        f"""case $1 in
+        create) (sleep 0.4; touch '{node}') >/dev/null 2>&1 & exit 1;;
+        delete) rm -f '{node}';;
+        esac""",
+    )
 
     with pytest.raises(CommandError):
         kind.create(image=None, progress=nothing, timeout=60)
 
-    assert deletions.read_text() == "\n\n"
+    sleep(0.6)
+    assert not node.exists()
+
+
+def test_a_mark_is_left_before_the_creation(
+    kind: Kind, fake_tool: FakeTool, calls: Path, tmp_path: Path
+) -> None:
+    fake_tool("kind", f"ls '{tmp_path}' >> '{calls}'")
+
+    kind.create(image=None, progress=nothing, timeout=60)
+
+    assert MARK in calls.read_text().splitlines()
+
+
+def test_prune_ends_a_creation_that_goes_on(
+    kind: Kind, fake_tool: FakeTool, tmp_path: Path, node: Path
+) -> None:
+    """As after `kill -9` of the server; creations of others are theirs."""
+    fake_tool("kind", CREATES_A_NODE)
+    (tmp_path / MARK).touch()
+    command = ["kind", "create", "cluster", "--name", kind.name, "--kubeconfig"]
+    creations = [
+        subprocess.Popen([*command, str(path)], stderr=subprocess.DEVNULL, start_new_session=True)
+        for path in (tmp_path / "other", kind.kubeconfig)
+    ]
+    other, ours = creations
+    try:
+        wait_for(tmp_path / "running")
+        done = prune.remove_environment(tmp_path, kind.name)
+
+        assert ours.wait(TIMEOUT) < 0
+        assert other.poll() is None
+        assert not node.exists()
+        assert f"{kind.name}: deleted its kind cluster" in done
+    finally:
+        for each in creations:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(each.pid, signal.SIGKILL)
+            each.wait(TIMEOUT)
 
 
 def test_a_cluster_of_that_name_exists(tmp_path: Path, fake_tool: FakeTool, calls: Path) -> None:

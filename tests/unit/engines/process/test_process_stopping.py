@@ -21,6 +21,7 @@ from engine_driver import python
 from kecs_server import prune
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import TaskLost
+from kecs_server.engines.kubernetes.kind import MARK
 from kecs_server.engines.process import supervisor
 from kecs_server.prune import kill_leftovers
 from kecs_server.prune import leftover_processes
@@ -288,6 +289,8 @@ def test_remove_environment(
 ) -> None:
     directory = tmp_path / environment_name
     directory.mkdir()
+    for file in (MARK, "kubeconfig"):
+        (directory / file).touch()
     left = subprocess.Popen(
         ["sleep", "1000"], env={"KECS_ENVIRONMENT": environment_name, "PATH": os.environ["PATH"]}
     )
@@ -296,7 +299,7 @@ def test_remove_environment(
     kind.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/called"\n')
     kind.chmod(0o755)
     monkeypatch.setenv("PATH", f"{kind.parent}:{os.environ['PATH']}")
-    done = prune.remove_environment(directory, environment_name, has_kind_cluster=True)
+    done = prune.remove_environment(directory, environment_name)
     left.wait(TIMEOUT)  # the code is unknown: prune has reaped it, being in this process
     assert not psutil.pid_exists(left.pid)
     assert not directory.exists()
@@ -309,14 +312,15 @@ def test_remove_environment(
         f"{environment_name}: deleted its kind cluster",
         f"{environment_name}: removed {directory}",
     ]
-    assert prune.remove_environment(directory, environment_name, has_kind_cluster=False) == []
+    assert prune.remove_environment(directory, environment_name) == []
 
 
 def test_remove_environment_without_kind(
     environment_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    [text] = prune.remove_environment(tmp_path / "none", environment_name, has_kind_cluster=True)
+    (tmp_path / MARK).touch()
+    text, _ = prune.remove_environment(tmp_path, environment_name)
     assert "no `kind` in PATH" in text
 
 
