@@ -65,7 +65,15 @@ class ConflictException(EcsError):
 
 
 class PlatformUnknownException(EcsError):
-    pass
+    def __init__(self) -> None:
+        super().__init__("The specified platform does not exist.")
+
+
+class PlatformTaskDefinitionIncompatibilityException(EcsError):
+    def __init__(self) -> None:
+        super().__init__(
+            "The specified platform does not satisfy the task definition’s required capabilities."  # noqa: RUF001
+        )
 
 
 class UnknownOperationException(EcsError):

@@ -1,4 +1,4 @@
-"""RunTask: what it refuses, defaults, overrides, client tokens, tags (ecs-facts 5)."""
+"""RunTask: its answers, strategies, client tokens, tags (ecs-facts 5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from api_steps import NETWORK
 from api_steps import SLEEP
 from api_steps import container
-from api_steps import refusal
 from api_steps import register
 from api_steps import register_fargate
 from api_steps import run
@@ -24,90 +23,6 @@ INVALID = "InvalidParameterException"
 CLIENT = "ClientException"
 TAGS = [{"key": "a", "value": "b"}]
 
-ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
-    ("unknown", {"taskDefinition": "none"}, CLIENT, "TaskDefinition not found."),
-    ("unknown revision", {"taskDefinition": "app:9"}, CLIENT, "TaskDefinition not found."),
-    ("inactive", {"taskDefinition": "old:1"}, CLIENT, "TaskDefinition is inactive"),
-    (
-        # The definition is looked at first.
-        "unknown in unknown cluster",
-        {"taskDefinition": "none", "cluster": "none"},
-        CLIENT,
-        "TaskDefinition not found.",
-    ),
-    ("cluster", {"cluster": "none"}, "ClusterNotFoundException", "Cluster not found."),
-    (
-        "no network",
-        {"taskDefinition": "far", "launchType": "FARGATE"},
-        INVALID,
-        "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
-    ),
-    (
-        "no subnets",
-        {
-            "taskDefinition": "far",
-            "launchType": "FARGATE",
-            "networkConfiguration": {"awsvpcConfiguration": {"subnets": []}},
-        },
-        INVALID,
-        "subnets can not be empty.",
-    ),
-    (
-        "unknown subnet",
-        {
-            "taskDefinition": "far",
-            "launchType": "FARGATE",
-            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["net"]}},
-        },
-        INVALID,
-        "Error retrieving subnet information for [net]: The subnet ID 'net' does not exist "
-        "(ErrorCode: InvalidSubnetID.NotFound)",
-    ),
-    (
-        "unknown group",
-        {
-            "taskDefinition": "far",
-            "launchType": "FARGATE",
-            "networkConfiguration": {
-                "awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["g"]}
-            },
-        },
-        INVALID,
-        "Error retrieving security group information for [g]: The security group 'g' does not "
-        "exist (ErrorCode: InvalidGroup.NotFound)",
-    ),
-    (
-        "launch type and strategy",
-        {"launchType": "EC2", "capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]},
-        INVALID,
-        "Specifying both a launch type and capacity provider strategy is not supported. Remove "
-        "one and try again.",
-    ),
-    (
-        "launch type",
-        {"launchType": "LAMBDA"},
-        INVALID,
-        "launch type should be one of [EC2,FARGATE,EXTERNAL,FMI,MANAGED_INSTANCES]",
-    ),
-    (
-        "not for FARGATE",
-        {"launchType": "FARGATE"},
-        INVALID,
-        "Task definition does not support launch_type FARGATE.",
-    ),
-    (
-        "platform",
-        {
-            "taskDefinition": "far",
-            "launchType": "FARGATE",
-            "networkConfiguration": NETWORK,
-            "platformVersion": "9.9.9",
-        },
-        "PlatformUnknownException",
-        "The specified platform does not exist.",
-    ),
-]
-
 
 @pytest.fixture
 def app(cluster: Any) -> Any:
@@ -117,40 +32,6 @@ def app(cluster: Any) -> Any:
     register(cluster, "old")
     cluster.deregister_task_definition(taskDefinition="old:1")
     return cluster
-
-
-@pytest.mark.parametrize(
-    ("params", "code", "message"), [pytest.param(*row[1:], id=row[0]) for row in ERRORS]
-)
-def test_refused(app: Any, params: dict[str, Any], code: str, message: str) -> None:
-    assert refusal(app.run_task, **{"taskDefinition": "app", **params}) == (code, message)
-    assert app.list_tasks()["taskArns"] == []
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"count": 0},
-        {"count": 11},
-        {"count": -1},
-        {"startedBy": "x" * 129},
-        {"group": "service:x"},
-        {"propagateTags": "SERVICE"},
-        {"overrides": {"containerOverrides": [{"name": "none"}]}},
-        {"overrides": {"containerOverrides": [{"command": ["x"]}]}},
-        {"overrides": {"containerOverrides": [{"name": "app", "command": ["x" * 8192]}]}},
-        {"overrides": {"containerOverrides": [{"name": "app", "environment": [{"value": "x"}]}]}},
-        {"networkConfiguration": NETWORK},
-        {"clientToken": "x" * 65},
-        {"tags": [{"key": "aws:x", "value": "1"}]},
-        {"capacityProviderStrategy": [{"capacityProvider": "none", "weight": 1}]},
-        {"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 0}]},
-    ],
-    ids=str,
-)
-def test_refused_in_words_of_our_own(app: Any, params: dict[str, Any]) -> None:
-    assert refusal(app.run_task, taskDefinition="app", **params)[0] == INVALID
-    assert app.list_tasks()["taskArns"] == []
 
 
 def test_first_answer(app: Any) -> None:
@@ -220,42 +101,6 @@ def test_strategy(app: Any) -> None:
     names = [item["capacityProviderName"] for item in answer["tasks"]]
     assert (names.count("FARGATE"), names.count("FARGATE_SPOT")) == (3, 4)
     assert {item["launchType"] for item in answer["tasks"]} == {"FARGATE"}
-
-
-def test_overrides(app: Any, admin: AdminClient) -> None:
-    register(
-        app,
-        "env",
-        container(
-            command=["sh", "-c", "exit 1"],
-            environment=[{"name": "A", "value": "1"}, {"name": "B", "value": "1"}],
-        ),
-        container("other", essential=False, command=SLEEP),
-    )
-    overrides = {
-        "cpu": "512",
-        "containerOverrides": [
-            {
-                "name": "app",
-                "command": ["sh", "-c", "echo $A$B$C"],
-                "environment": [{"name": "B", "value": "2"}, {"name": "C", "value": "3"}],
-                "memory": 128,
-            }
-        ],
-    }
-    started = run(app, "env", overrides=overrides)
-    assert started["overrides"] == {
-        "cpu": "512",
-        "containerOverrides": [overrides["containerOverrides"][0], {"name": "other"}],
-        "inferenceAcceleratorOverrides": [],
-    }
-    assert started["cpu"] == "512"
-    assert started["containers"][0]["memory"] == "128"
-    wait_stopped(app, started["taskArn"])
-    described = task(app, started["taskArn"])
-    assert described["overrides"] == started["overrides"]
-    assert described["containers"][0]["exitCode"] == 0
-    assert admin.logs(started["taskArn"], "app")[0].stdout == "123\n"
 
 
 def test_token(app: Any) -> None:

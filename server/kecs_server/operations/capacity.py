@@ -12,6 +12,11 @@ Structure = dict[str, Any]
 PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 """Those that exist without being created."""
 
+MAX_PROVIDERS = 20
+"""In a strategy."""
+
+_HIGHEST = {"weight": 1000, "base": 100_000}
+
 
 def checked_providers(names: Iterable[str]) -> list[str]:
     """:raises InvalidParameterException: a provider that does not exist."""
@@ -31,6 +36,16 @@ def checked_strategy(strategy: list[Structure], associated: Iterable[str]) -> li
     :raises InvalidParameterException: a rule of ecs-facts 11.1 is broken.
     """
     filled = [{"weight": 0, "base": 0, **item} for item in strategy]
+    if len(filled) > MAX_PROVIDERS:
+        raise InvalidParameterException(
+            f"A capacity provider strategy can have at most {MAX_PROVIDERS} capacity providers."
+        )
+    for item in filled:
+        for member, highest in _HIGHEST.items():
+            if not 0 <= item[member] <= highest:
+                raise InvalidParameterException(
+                    f"The {member} of a capacity provider must be between 0 and {highest}."
+                )
     names = [item["capacityProvider"] for item in filled]
     if len(set(names)) < len(names):
         raise InvalidParameterException(

@@ -109,9 +109,9 @@ STORED = (
         ),
         _LATER,
     ),
-    Stored("RunTask", ("enableExecuteCommand",), "ExecuteCommand does not exist yet"),
     Stored("RunTask", ("placementConstraints", "placementStrategy"), _ONE_HOST),
-    Stored("RunTask", ("referenceId", "volumeConfigurations"), "not applied yet"),
+    Stored("RunTask", ("referenceId",), "for ECS's own use"),
+    Stored("RunTask", ("volumeConfigurations",), "checked; the volume is not made yet"),
     Stored(
         "AwsVpcConfiguration",
         ("assignPublicIp", "securityGroups", "subnets"),
@@ -137,7 +137,7 @@ STORED = (
     ),
     Stored(
         "CreateService",
-        ("enableExecuteCommand", "monitoring", "volumeConfigurations"),
+        ("monitoring", "volumeConfigurations"),
         "not applied yet",
     ),
     Stored(
@@ -159,7 +159,7 @@ STORED = (
     ),
     Stored(
         "UpdateService",
-        ("enableExecuteCommand", "monitoring", "volumeConfigurations"),
+        ("monitoring", "volumeConfigurations"),
         "not applied yet",
     ),
     Stored(

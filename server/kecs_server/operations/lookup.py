@@ -128,14 +128,15 @@ def split_definition(call: Call, reference: str) -> tuple[str, int | None]:
     return family, int(revision)
 
 
-def task_id(call: Call, cluster: Cluster, reference: str) -> str:
+def task_id(call: Call, cluster: Cluster, reference: str, *, parameter: str = "taskId") -> str:
     """The id in a task's id or ARN.
 
+    :param parameter: what the refusal calls it, which depends on the operation.
     :raises InvalidParameterException: of another length, cluster or account (ecs-facts 2.2).
     """
     identifier = _last_of(call, cluster, reference, "task")
     if len(identifier) not in _TASK_ID_LENGTHS:
-        raise InvalidParameterException("taskId length should be one of [32,36]")
+        raise InvalidParameterException(f"{parameter} length should be one of [32,36]")
     return identifier
 
 

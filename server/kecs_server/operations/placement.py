@@ -12,14 +12,28 @@ from typing import Any
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import FARGATE_PLATFORM
 from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.domain.task_definition import runs_windows
 from kecs_server.errors import ClientException
 from kecs_server.errors import InvalidParameterException
+from kecs_server.errors import PlatformTaskDefinitionIncompatibilityException
 from kecs_server.errors import PlatformUnknownException
 from kecs_server.operations.capacity import checked_strategy
 
 Structure = dict[str, Any]
 
+MAX_SUBNETS = 16
+MAX_SECURITY_GROUPS = 5
+MAX_CONSTRAINTS = 10
+"""Of a task, those of its definition included."""
+
+MAX_STRATEGIES = 5
+MAX_EXPRESSION = 2000
+"""Characters of a placement constraint's expression."""
+
 _PLATFORM = re.compile(r"LATEST|1\.[0-4]\.0")
+_BINPACK_FIELDS = ("cpu", "memory")
+_LARGEST_BEFORE_1_4 = 4096
+"""CPU units of a task on a platform version before 1.4.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,11 @@ class Capacity:
 
     launch_type: str | None
     strategy: list[Structure]
+
+    @property
+    def is_fargate(self) -> bool:
+        """The only capacity providers there are, are those of Fargate."""
+        return self.launch_type in (None, "FARGATE")
 
 
 def chosen_capacity(params: Structure, cluster: Cluster) -> Capacity:
@@ -41,6 +60,11 @@ def chosen_capacity(params: Structure, cluster: Cluster) -> Capacity:
         raise InvalidParameterException(
             "Specifying both a launch type and capacity provider strategy is not supported. "
             "Remove one and try again."
+        )
+    if launch_type == "MANAGED_INSTANCES":
+        raise InvalidParameterException(
+            "The launch type MANAGED_INSTANCES is not for requests. Specify a capacity provider "
+            "strategy instead."
         )
     if launch_type:
         return Capacity(launch_type, [])
@@ -75,6 +99,9 @@ def check_network(params: Structure, definition: TaskDefinition, capacity: Capac
         )
     if not network["subnets"]:
         raise InvalidParameterException("subnets can not be empty.")
+    for member, most in (("subnets", MAX_SUBNETS), ("securityGroups", MAX_SECURITY_GROUPS)):
+        if len(network.get(member, ())) > most:
+            raise InvalidParameterException(f"{member} can have at most {most} items.")
     for subnet in network["subnets"]:
         if not subnet.startswith("subnet-"):
             raise InvalidParameterException(
@@ -87,8 +114,54 @@ def check_network(params: Structure, definition: TaskDefinition, capacity: Capac
                 f"Error retrieving security group information for [{group}]: The security group "
                 f"'{group}' does not exist (ErrorCode: InvalidGroup.NotFound)"
             )
-    if network.get("assignPublicIp") == "ENABLED" and capacity.launch_type == "EC2":
+    if network.get("assignPublicIp") == "ENABLED" and not capacity.is_fargate:
         raise InvalidParameterException("Assign public IP is not supported for this launch type.")
+
+
+def check_placement(params: Structure, definition: TaskDefinition, capacity: Capacity) -> None:
+    """:raises InvalidParameterException: a constraint or strategy is not valid (ecs-facts 11.4)."""
+    constraints = params.get("placementConstraints", [])
+    strategies = params.get("placementStrategy", [])
+    if (constraints or strategies) and capacity.is_fargate:
+        raise InvalidParameterException(
+            "Placement constraints and strategies are not supported with the FARGATE launch type."
+        )
+    if len(constraints) + len(definition.body["placementConstraints"]) > MAX_CONSTRAINTS:
+        raise InvalidParameterException(f"Maximum number of constraints is {MAX_CONSTRAINTS}.")
+    if len(strategies) > MAX_STRATEGIES:
+        raise InvalidParameterException(f"Maximum number of strategies is {MAX_STRATEGIES}.")
+    for constraint in constraints:
+        _check_constraint(constraint)
+    for strategy in strategies:
+        _check_strategy(strategy)
+
+
+def _check_constraint(constraint: Structure) -> None:
+    kind, expression = constraint.get("type"), constraint.get("expression", "")
+    if kind is None:
+        raise InvalidParameterException("A placement constraint has no type.")
+    if kind == "distinctInstance" and expression:
+        raise InvalidParameterException(
+            "A placement constraint of type distinctInstance can have no expression."
+        )
+    if kind == "memberOf" and not 1 <= len(expression) <= MAX_EXPRESSION:
+        raise InvalidParameterException(
+            "The expression of a placement constraint of type memberOf must have 1 to "
+            f"{MAX_EXPRESSION} characters."
+        )
+
+
+def _check_strategy(strategy: Structure) -> None:
+    kind, field = strategy.get("type"), strategy.get("field", "")
+    if kind is None:
+        raise InvalidParameterException("A placement strategy has no type.")
+    is_attribute = field.startswith("attribute:") and field != "attribute:"
+    if (
+        (kind == "random" and field)
+        or (kind == "binpack" and field.lower() not in _BINPACK_FIELDS)
+        or (kind == "spread" and field not in ("instanceId", "host") and not is_attribute)
+    ):
+        raise InvalidParameterException(f"The placement strategy {kind} has no field '{field}'.")
 
 
 def subnets_of(network_configuration: Structure | None) -> list[str]:
@@ -102,15 +175,41 @@ def checked_platform(params: Structure, capacity: Capacity) -> str | None:
     :raises PlatformUnknownException, ClientException: no such version, or not for this type.
     """
     version = params.get("platformVersion")
-    if capacity.launch_type not in (None, "FARGATE"):
+    if not capacity.is_fargate:
         if version is not None:
             raise ClientException(
                 "The platform version must be null when specifying an EC2 launch type."
             )
         return None
     if version is not None and not _PLATFORM.fullmatch(version):
-        raise PlatformUnknownException("The specified platform does not exist.")
+        raise PlatformUnknownException
     return version or "LATEST"
+
+
+def check_platform_fits(definition: TaskDefinition, version: str | None) -> None:
+    """Whether an old platform version can run the definition, as far as the model says.
+
+    :raises PlatformTaskDefinitionIncompatibilityException: it cannot.
+    """
+    body = definition.body
+    if version in (None, "LATEST", FARGATE_PLATFORM) or runs_windows(body):
+        return
+    if (
+        {"ephemeralStorage", "pidMode"} & body.keys()
+        or int(body.get("cpu", 0)) > _LARGEST_BEFORE_1_4
+        or any("efsVolumeConfiguration" in volume for volume in body["volumes"])
+        or any(_adds_capabilities(container) for container in definition.containers)
+        or (version != "1.3.0" and any(map(_needs_1_3, definition.containers)))
+    ):
+        raise PlatformTaskDefinitionIncompatibilityException
+
+
+def _adds_capabilities(container: Structure) -> bool:
+    return bool(container.get("linuxParameters", {}).get("capabilities", {}).get("add"))
+
+
+def _needs_1_3(container: Structure) -> bool:
+    return bool({"dependsOn", "startTimeout", "stopTimeout", "secrets"} & container.keys())
 
 
 def resolved_platform(version: str | None) -> str | None:

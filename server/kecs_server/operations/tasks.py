@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kecs_server.domain.cluster import Cluster
@@ -20,7 +19,9 @@ from kecs_server.errors import NotImplementedException
 from kecs_server.errors import ServiceNotFoundException
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
+from kecs_server.operations import run_rules as rules
 from kecs_server.operations import views
+from kecs_server.operations.overrides import checked_overrides
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
@@ -30,12 +31,8 @@ Structure = dict[str, Any]
 
 registry = Registry()
 
-MAX_COUNT = 10
 TOKEN_LIFE = 24 * 3600.0
 """Seconds (ecs-facts 5.2)."""
-
-_MAX_OVERRIDES = 8192
-_MAX_STARTED_BY = 128
 
 
 @registry.operation("RunTask")
@@ -46,18 +43,18 @@ def run_task(call: Call, params: Structure) -> Structure:
     known = _known_token(call, cluster, params)
     if known is not None:
         return known
+    rules.check_request(params)
     count = params.get("count", 1)
-    if not 1 <= count <= MAX_COUNT:
-        raise InvalidParameterException(f"Count must be between 1 and {MAX_COUNT}.")
-    if len(params.get("startedBy", "")) > _MAX_STARTED_BY:
-        raise InvalidParameterException(f"startedBy is longer than {_MAX_STARTED_BY}.")
-    if params.get("group", "").startswith("service:"):
-        raise InvalidParameterException("The group of a task must not begin with 'service:'.")
     capacity = placement.chosen_capacity(params, cluster)
     placement.check_compatible(definition, capacity)
     placement.check_network(params, definition, capacity)
+    placement.check_placement(params, definition, capacity)
     platform = placement.resolved_platform(placement.checked_platform(params, capacity))
-    _check_overrides(params.get("overrides", {}), definition)
+    placement.check_platform_fits(definition, platform)
+    overrides = checked_overrides(
+        params.get("overrides", {}), definition, on_fargate=capacity.is_fargate
+    )
+    rules.check_volumes(params, definition)
     tags = _launch_tags(params, definition, cluster)
     providers: list[str | None] = [None] * count
     if capacity.strategy:
@@ -77,7 +74,7 @@ def run_task(call: Call, params: Structure) -> Structure:
                 subnets=placement.subnets_of(params.get("networkConfiguration")),
                 started_by=params.get("startedBy"),
                 enable_execute_command=params.get("enableExecuteCommand", False),
-                overrides=params.get("overrides", {}),
+                overrides=overrides,
                 tags=list(tags),
             )
         )
@@ -164,8 +161,7 @@ def list_tasks(call: Call, params: Structure) -> Structure:
 def _known_token(call: Call, cluster: Cluster, params: Structure) -> Structure | None:
     """The answer to a repeated request; None if this one is new (ecs-facts 5.2)."""
     token = params.get("clientToken", "")
-    if len(token) > 64:
-        raise InvalidParameterException("idempotency token longer than 64.")
+    rules.check_token(token)
     use = call.store.run_tokens.get(token)
     if use is None or call.now - use.used_at > TOKEN_LIFE:
         return None
@@ -182,30 +178,9 @@ def _known_token(call: Call, cluster: Cluster, params: Structure) -> Structure |
     return {"tasks": [views.task_view(task) for task in tasks], "failures": use.failures}
 
 
-def _check_overrides(overrides: Structure, definition: TaskDefinition) -> None:
-    names = {container["name"] for container in definition.containers}
-    for override in overrides.get("containerOverrides", ()):
-        if override.get("name") not in names:
-            raise InvalidParameterException(
-                f"Override for container named {override.get('name')} is not a container in the "
-                "TaskDefinition."
-            )
-        if not all(pair.get("name") for pair in override.get("environment", ())):
-            raise InvalidParameterException(
-                f"A variable in the override for container {override['name']} has no name."
-            )
-    if len(json.dumps(overrides, separators=(",", ":"))) > _MAX_OVERRIDES:
-        raise InvalidParameterException(
-            f"Container Overrides length must be at most {_MAX_OVERRIDES}"
-        )
-
-
 def _launch_tags(params: Structure, definition: TaskDefinition, cluster: Cluster) -> Tags:
     """Explicit tags over propagated ones, and ECS's own if asked for (ecs-facts 5.6)."""
-    source = params.get("propagateTags", "NONE")
-    if source == "SERVICE":
-        raise InvalidParameterException("Tags cannot be propagated from a service by RunTask.")
-    inherited = definition.tags if source == "TASK_DEFINITION" else []
+    inherited = definition.tags if params.get("propagateTags") == "TASK_DEFINITION" else []
     tags = merged_tags(inherited, checked_tags(params.get("tags")))
     if params.get("enableECSManagedTags"):
         tags = merged_tags(tags, [{"key": "aws:ecs:clusterName", "value": cluster.name}])

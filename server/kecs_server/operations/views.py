@@ -143,7 +143,7 @@ def task_view(task: Task, *, with_tags: bool = True) -> Structure:
         "connectivity": "CONNECTED" if task.connectivity_at is not None else None,
         "containerInstanceArn": task.container_instance_arn,
         "containers": [_container_view(task, container) for container in task.containers],
-        "cpu": task.overrides.get("cpu", body.get("cpu", _sum_of_containers(task, "cpu"))),
+        "cpu": task.overrides.get("cpu", body.get("cpu", _cpu_of_containers(task))),
         "memory": task.overrides.get("memory", body.get("memory", _memory_of_containers(task))),
         "createdAt": timestamp(task.created_at),
         "desiredStatus": task.desired_status,
@@ -166,20 +166,27 @@ def task_view(task: Task, *, with_tags: bool = True) -> Structure:
         seconds = getattr(task, attribute)
         view[member] = None if seconds is None else timestamp(seconds)
     if task.launch_type == "FARGATE":
-        size = body.get("ephemeralStorage", {}).get("sizeInGiB", 20)
+        storage = {"sizeInGiB": 20, **body.get("ephemeralStorage", {})}
+        storage |= task.overrides.get("ephemeralStorage", {})
         view["platformFamily"] = "Linux"
-        view["ephemeralStorage"] = task.overrides.get("ephemeralStorage", {"sizeInGiB": size})
-        view["fargateEphemeralStorage"] = {"sizeInGiB": size}
+        view["ephemeralStorage"] = storage
+        view["fargateEphemeralStorage"] = dict(storage)
     return without_absent(view)
 
 
-def _sum_of_containers(task: Task, member: str) -> str:
-    return str(sum(container.definition.get(member, 0) for container in task.containers))
+def _cpu_of_containers(task: Task) -> str:
+    return str(sum(sizes.get("cpu", 0) for sizes in _sizes_of_containers(task)))
 
 
 def _memory_of_containers(task: Task) -> str:
-    definitions = [container.definition for container in task.containers]
-    return str(sum(d.get("memory") or d.get("memoryReservation") or 0 for d in definitions))
+    sizes = _sizes_of_containers(task)
+    return str(sum(each.get("memory") or each.get("memoryReservation") or 0 for each in sizes))
+
+
+def _sizes_of_containers(task: Task) -> list[Structure]:
+    return [
+        {**container.definition, **task.override(container.name)} for container in task.containers
+    ]
 
 
 def _attachments(task: Task) -> list[Structure]:
@@ -231,6 +238,17 @@ def _container_view(task: Task, container: Container) -> Structure:
             "networkBindings": [],
             "networkInterfaces": interfaces,
             "healthStatus": container.health_status,
+            "managedAgents": _managed_agents(task, container),
             **{name: None if size is None else str(size) for name, size in sizes.items()},
         }
     )
+
+
+def _managed_agents(task: Task, container: Container) -> list[Structure] | None:
+    """The agent of ExecuteCommand is there while its container is (ecs-facts 15)."""
+    if not task.enable_execute_command:
+        return None
+    agent: Structure = {"name": "ExecuteCommandAgent", "lastStatus": container.last_status}
+    if container.started_at is not None:
+        agent["lastStartedAt"] = timestamp(container.started_at)
+    return [agent]

@@ -45,7 +45,7 @@ def memory_problems(definition: Structure) -> Iterator[str]:
 
 
 def problems(definition: Structure) -> Iterator[str]:
-    yield from _sum_problems(definition)
+    yield from sum_problems(definition)
     for member in ("taskRoleArn", "executionRoleArn"):
         yield from role_problems(definition.get(member))
     yield from storage_problems(definition.get("ephemeralStorage"))
@@ -69,7 +69,7 @@ def storage_problems(storage: Structure | None) -> Iterator[str]:
         yield f"EphemeralStorage size should be at most {highest}"
 
 
-def _sum_problems(definition: Structure) -> Iterator[str]:
+def sum_problems(definition: Structure) -> Iterator[str]:
     """Windows ignores the sizes of a task."""
     containers = definition["containerDefinitions"]
     if runs_windows(definition):
