@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 
 from flask import Flask
 from flask import Response
@@ -31,7 +32,29 @@ JSON_TYPE = "application/x-amz-json-1.1"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
+RELAY_HOST = "169.254.170.2"
+"""The address at which tasks find their agent (ecs-facts 17.1); SDKs trust it without TLS."""
+
+
 def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
+    app = _create_app(environment, LOOPBACK)
+    app.register_blueprint(admin_blueprint(environment, lifetime), url_prefix="/_kecs")
+
+    @app.get("/")
+    def name() -> Response:
+        text = f"pytest-kecs {environment.settings.name}: an Amazon ECS endpoint for tests\n"
+        return Response(text, mimetype="text/plain")
+
+    return app
+
+
+def create_relay_app(environment: Environment) -> Flask:
+    """What containers reach that have a network of their own: all but `/_kecs`."""
+    return _create_app(environment, frozenset({RELAY_HOST}))
+
+
+def _create_app(environment: Environment, hosts: Collection[str]) -> Flask:
+    """:param hosts: the names that requests may call this server by."""
     app = Flask(__name__, static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
@@ -40,7 +63,6 @@ def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
         all_operations().operations(),
         strict_time=environment.settings.strict_time,
     )
-    app.register_blueprint(admin_blueprint(environment, lifetime), url_prefix="/_kecs")
     app.register_blueprint(metadata_blueprint(environment))
 
     @app.before_request
@@ -54,7 +76,7 @@ def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
             refusal.headers["Connection"] = "close"
             return refusal
         host = request.host.rpartition(":")[0] or request.host
-        if host not in LOOPBACK:
+        if host not in hosts:
             # A web page whose name resolves to loopback must not reach what runs commands.
             return _json(error_answer(AccessDeniedException(f"Host '{request.host}' is not mine.")))
         return None
@@ -68,11 +90,6 @@ def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
     def refuse(error: HTTPException) -> Response:
         body = {"__type": "UnknownOperationException", "message": error.description}
         return _json(Answer(error.code or 500, body))
-
-    @app.get("/")
-    def name() -> Response:
-        text = f"pytest-kecs {environment.settings.name}: an Amazon ECS endpoint for tests\n"
-        return Response(text, mimetype="text/plain")
 
     @app.post("/")
     def call() -> Response:

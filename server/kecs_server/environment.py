@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -23,19 +24,28 @@ from kecs_server.state.realm import Realm
 from kecs_server.state.realms import RealmRequest
 from kecs_server.state.realms import Realms
 
+RELAY_ENDPOINT = "http://169.254.170.2"
+"""The agent's address in a container on a kind node (see `engines.kubernetes.relay`)."""
+
 REMOVAL_TIMEOUT = 5.0
 """Seconds that the end of a realm waits for its processes to be gone."""
 
 
 class Environment:
-    """Everything behind the two HTTP surfaces. `endpoint` is this server's own URL.
+    """Everything behind the two HTTP surfaces.
 
+    :param endpoint: this server's own URL.
+    :param relay: serves containers at another address of this machine and returns the port;
+        None: only those that reach `endpoint` are served.
     :raises ValueError: the settings' image table cannot be read.
     """
 
-    def __init__(self, settings: ServerSettings, endpoint: str) -> None:
+    def __init__(
+        self, settings: ServerSettings, endpoint: str, relay: Callable[[str], int] | None = None
+    ) -> None:
         self.settings = settings
         self.endpoint = endpoint
+        self._relay = relay
         self._images = parse_images(settings.images)
         self.engines: Mapping[str, EngineHost] = {
             name: EngineHost(partial(self._make_engine, name), self._observe) for name in ENGINES
@@ -83,11 +93,15 @@ class Environment:
             task,
             Surroundings(
                 region=arn.region if arn else self.settings.region,
-                endpoint=self.endpoint,
+                endpoint=self._container_endpoint(realm.engine),
                 images=realm.images,
                 names=names,
             ),
         )
+
+    def _container_endpoint(self, engine: str) -> str | None:
+        """Where containers reach this server; None where they cannot."""
+        return {"process": self.endpoint, "kind": RELAY_ENDPOINT}.get(engine)
 
     def _make_engine(self, name: str) -> Engine:
         directory = Path(self.settings.directory)
@@ -113,5 +127,8 @@ class Environment:
                 namespace=self.settings.namespace,
             )
         return KubernetesEngine(
-            environment_name=self.settings.name, directory=directory, cluster=cluster
+            environment_name=self.settings.name,
+            directory=directory,
+            cluster=cluster,
+            relay=self._relay,
         )

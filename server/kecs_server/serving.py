@@ -14,6 +14,7 @@ from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
+from flask import Flask
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server
@@ -21,6 +22,7 @@ from werkzeug.test import run_wsgi_app
 
 from kecs_server.app import JSON_TYPE
 from kecs_server.app import create_app
+from kecs_server.app import create_relay_app
 from kecs_server.environment import Environment
 from kecs_server.lifetime import Lifetime
 from kecs_server.settings import ServerSettings
@@ -75,6 +77,39 @@ class RequestHandler(WSGIRequestHandler):
         _log.debug(message, *args)
 
 
+class Relays:
+    """More listeners, for containers that cannot reach loopback."""
+
+    app: Flask
+
+    def __init__(self) -> None:
+        self._servers: list[BaseWSGIServer] = []
+
+    def serve(self, host: str) -> int:
+        """Serve containers at this address of the machine; returns the port.
+
+        :raises OSError: the address is not one of the machine's.
+        """
+        with socket.create_server((host, 0)) as listener:
+            port = int(listener.getsockname()[1])
+            server = make_server(
+                host,
+                port,
+                self.app,
+                threaded=True,
+                request_handler=RequestHandler,
+                fd=listener.fileno(),
+            )
+        self._servers.append(server)
+        threading.Thread(target=server.serve_forever, name="relay", daemon=True).start()
+        return port
+
+    def close(self) -> None:
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+
 def serve(settings: ServerSettings) -> None:
     """Serve until the environment's life is over; afterwards nothing of it is left."""
     # The scheduler has a task to start while a request's thread still writes the answer.
@@ -88,7 +123,9 @@ def serve(settings: ServerSettings) -> None:
         signal.signal(number, on_signal)
     with socket.socket(fileno=settings.listen_fd) as listener:
         host, port = listener.getsockname()[:2]
-        environment = Environment(settings, f"http://{host}:{port}")
+        relays = Relays()
+        environment = Environment(settings, f"http://{host}:{port}", relays.serve)
+        relays.app = create_relay_app(environment)
         server = make_server(
             host,
             port,
@@ -102,6 +139,7 @@ def serve(settings: ServerSettings) -> None:
     acceptor.start()
     _log.info("%s serves on %s:%d", settings.name, host, port)
     _log.info("%s ends: %s", settings.name, lifetime.wait())
+    relays.close()
     _end(server, environment, settings)
 
 

@@ -30,6 +30,9 @@ Structure = dict[str, Any]
 DEFAULT_STOP_TIMEOUT = 30.0
 """Seconds from SIGTERM to SIGKILL (ecs-facts 6.7)."""
 
+NOWHERE = "http://127.0.0.1:9"
+"""An address where nobody answers (the discard port)."""
+
 _FILE_SYSTEMS = {
     "efsVolumeConfiguration": "efs",
     "fsxWindowsFileServerVolumeConfiguration": "fsx",
@@ -41,11 +44,12 @@ _FILE_SYSTEMS = {
 class Surroundings:
     """What containers get from where they run.
 
-    endpoint: URL of this server; names: values of `{python}` and the like in stand-ins.
+    endpoint: where they reach this server; None where they cannot.
+    names: values of `{python}` and the like in stand-ins.
     """
 
     region: str
-    endpoint: str
+    endpoint: str | None
     images: Images
     names: Mapping[str, str]
 
@@ -188,22 +192,23 @@ def _argv(
 
 
 def _injected(task: Task, container: Container, surroundings: Surroundings) -> dict[str, str]:
-    """The agent's variables (ecs-facts 17.1). SDKs take credentials over plain HTTP from loopback
-    only by the full URI; the relative one means 169.254.170.2.
+    """The agent's variables (ecs-facts 17.1). Credentials are named by their full URI, since the
+    relative one means 169.254.170.2; SDKs take them over plain HTTP from there and from loopback.
     """
     kind = "FARGATE" if task.launch_type == "FARGATE" else "EC2"
-    endpoint, identifier = surroundings.endpoint, container.metadata_id
     injected = {
         "AWS_EXECUTION_ENV": f"AWS_ECS_{kind}",
         "AWS_REGION": surroundings.region,
         "AWS_DEFAULT_REGION": surroundings.region,
         # Nothing in a task reaches real AWS by accident.
-        "AWS_ENDPOINT_URL": endpoint,
-        "ECS_CONTAINER_METADATA_URI": f"{endpoint}/v3/{identifier}",
-        "ECS_CONTAINER_METADATA_URI_V4": f"{endpoint}/v4/{identifier}",
-        "ECS_AGENT_URI": f"{endpoint}/api/{identifier}",
+        "AWS_ENDPOINT_URL": surroundings.endpoint or NOWHERE,
     }
-    if task.role is not None:
+    endpoint, identifier = surroundings.endpoint, container.metadata_id
+    if endpoint is not None:
+        injected["ECS_CONTAINER_METADATA_URI"] = f"{endpoint}/v3/{identifier}"
+        injected["ECS_CONTAINER_METADATA_URI_V4"] = f"{endpoint}/v4/{identifier}"
+        injected["ECS_AGENT_URI"] = f"{endpoint}/api/{identifier}"
+    if endpoint is not None and task.role is not None:
         path = f"/v2/credentials/{task.credentials_id}"
         injected["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint + path
     return injected

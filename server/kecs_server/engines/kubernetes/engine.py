@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from kecs_server.engines.kubernetes.clusters import Cluster
 from kecs_server.engines.kubernetes.lease import LeaseKeeper
 from kecs_server.engines.kubernetes.namespace import Namespace
 from kecs_server.engines.kubernetes.reap import reap
+from kecs_server.engines.kubernetes.relay import open_relay
 from kecs_server.engines.kubernetes.tasks import Tasks
 
 _log = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ class KubernetesEngine:
 
     :param environment_name: a DNS label; names the namespace and, on kind, the cluster.
     :param directory: the environment's own; kubeconfig and logs go there.
+    :param relay: has the server listen at another address of this machine too, for Pods, and
+        returns the port; None: Pods do without their agent's address.
     :param unreachable_after: seconds without an answer of the API server after which all tasks
         count as lost.
     """
@@ -48,12 +52,14 @@ class KubernetesEngine:
         environment_name: str,
         directory: Path,
         cluster: Cluster,
+        relay: Callable[[str], int] | None = None,
         unreachable_after: float = 60.0,
     ) -> None:
         self.name = cluster.engine_name
         self._environment = environment_name
         self._directory = directory
         self._cluster = cluster
+        self._relay = relay
         self._unreachable_after = unreachable_after
         self._closing = Event()
         self._opening = Lock()
@@ -129,6 +135,8 @@ class KubernetesEngine:
         api = self._connect(access)
         self._stack.callback(api.close)
         self._reap(api)
+        if self._cluster.has_nodes and self._relay is not None:
+            open_relay(api.node_names(), self._relay)
         self._refuse_if_closing()
         progress(f"preparing the namespace {self._cluster.namespace or self._environment}")
         namespace = Namespace(api, self._environment, self._cluster.namespace)
