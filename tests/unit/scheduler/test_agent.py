@@ -2,95 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from kecs_server.domain.cluster import Cluster
-from kecs_server.domain.launch import Launch
-from kecs_server.domain.launch import new_task
-from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
-from kecs_server.domain.task_definition import TaskDefinition
-from kecs_server.engines.base import ContainerStarted
-from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import TaskLost
 from kecs_server.scheduler.agent import Provision
 from kecs_server.scheduler.agent import Remove
 from kecs_server.scheduler.agent import StartContainer
 from kecs_server.scheduler.agent import StopContainers
-from kecs_server.scheduler.agent import next_commands
-from kecs_server.scheduler.agent import observed
-
-
-def after(name: str, condition: str) -> list[dict[str, str]]:
-    return [{"containerName": name, "condition": condition}]
-
-
-class Life:
-    """One task, its agent, and the seconds that have passed."""
-
-    def __init__(self, *containers: dict[str, Any], awsvpc: bool = False) -> None:
-        definitions = [{"image": "i", "essential": True, **given} for given in containers]
-        body: dict[str, Any] = {"containerDefinitions": definitions}
-        if awsvpc:
-            body["networkMode"] = "awsvpc"
-        definition = TaskDefinition(
-            arn="arn",
-            family="f",
-            revision=1,
-            body=body,
-            compatibilities=[],
-            requires_attributes=[],
-            registered_at=0.0,
-            registered_by="me",
-        )
-        cluster = Cluster(name="c", arn="arn:c", settings=[], request={})
-        self.now = 0.0
-        self.task: Task = new_task(
-            Launch(
-                account="1" * 12,
-                region="r",
-                cluster=cluster,
-                definition=definition,
-                launch_type="FARGATE" if awsvpc else "EC2",
-                group="g",
-                now=self.now,
-                subnets=["subnet-1"],
-            )
-        )
-
-    def step(self) -> list[Any]:
-        """What the engine is told now."""
-        self.now += 1
-        return next_commands(self.task, self.now)
-
-    def see(self, kind: type[Any], /, **members: Any) -> list[Any]:
-        self.now += 1
-        observed(self.task, kind(task_id=self.task.id, **members), self.now)
-        return self.step()
-
-    def started(self, name: str) -> list[Any]:
-        return self.see(ContainerStarted, container=name, runtime_id="r")
-
-    def stopped(self, name: str, code: int | None = 0, reason: str | None = None) -> list[Any]:
-        return self.see(ContainerStopped, container=name, exit_code=code, reason=reason)
-
-    def run(self, *names: str) -> None:
-        """Bring all containers to RUNNING."""
-        self.step()
-        self.see(Provisioned)
-        for name in names:
-            self.started(name)
-        assert self.state == "RUNNING"
-
-    @property
-    def state(self) -> str:
-        return self.task.last_status.name
-
-    @property
-    def codes(self) -> dict[str, int | None]:
-        return {container.name: container.exit_code for container in self.task.containers}
+from lives import Life
+from lives import after
 
 
 def test_one_container_on_a_bridge() -> None:
