@@ -37,6 +37,18 @@ def routed(**options: str) -> dict[str, Any]:
     }
 
 
+def links(name: str) -> dict[str, Any]:
+    return {"links": [f"{name}:alias"]}
+
+
+def mounts(name: str) -> dict[str, Any]:
+    return {"volumesFrom": [{"sourceContainer": name}]}
+
+
+def waits(name: str) -> dict[str, Any]:
+    return {"dependsOn": [{"containerName": name, "condition": "START"}]}
+
+
 def secret(name: str, source: str, **members: Any) -> dict[str, Any]:
     return {**ROLE, **of(secrets=[{"name": name, "valueFrom": source}], **members)}
 
@@ -105,6 +117,19 @@ CONTAINER: list[Row] = [
             ]
         },
         "The dependsOn of container 'app' names a container more than once.",
+    ),
+    *(
+        (
+            f"order by {first.__name__} and {second.__name__}",
+            {"containerDefinitions": [container("a", **first("b")), container("b", **second("a"))]},
+            "The dependsOn, links and volumesFrom of the containers form a cycle.",
+        )
+        for first, second in ((links, links), (links, mounts), (mounts, waits), (waits, links))
+    ),
+    (
+        "link to itself",
+        of(**links("app")),
+        "The dependsOn, links and volumesFrom of the containers form a cycle.",
     ),
     (
         "variable without name",

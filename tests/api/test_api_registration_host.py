@@ -60,7 +60,6 @@ NETWORK: list[Row] = [
         "Invalid 'links' setting: 'a:b:c' is not of the form name:internalName.",
     ),
     ("link to nobody", of(links=["x:y"]), "Invalid 'links' setting. Unknown container: 'x'"),
-    ("link to itself", of(links=["app"]), "Invalid 'links' setting. The links contain a cycle."),
     (
         "ports of nobody",
         mapped({"containerPort": 80}, mode="none"),

@@ -209,11 +209,6 @@ VOLUMES: list[Row] = [
         {"volumes": [{"name": "v"}], **of(mountPoints=[{"sourceVolume": "v"}])},
         "A mount point of container 'app' has no containerPath.",
     ),
-    (
-        "volumes of oneself",
-        of(volumesFrom=[{"sourceContainer": "app"}]),
-        "Invalid 'volumesFrom' setting. The containers form a cycle.",
-    ),
     *(
         (
             f"autoprovision of {scope}",

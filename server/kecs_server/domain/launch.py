@@ -85,7 +85,7 @@ def new_task(launch: Launch) -> Task:
         started_by=launch.started_by,
         service_name=launch.service_name,
         enable_execute_command=launch.enable_execute_command,
-        tags=launch.tags,
+        tags=list(launch.tags),
         last_status=Status.PROVISIONING if is_awsvpc else Status.PENDING,
     )
     task.news.append((launch.now, f"{task.last_status.name} ({definition.family})"))

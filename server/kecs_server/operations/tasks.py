@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kecs_server.domain.cluster import Cluster
@@ -43,43 +44,7 @@ def run_task(call: Call, params: Structure) -> Structure:
     known = _known_token(call, cluster, params)
     if known is not None:
         return known
-    rules.check_request(params)
-    count = params.get("count", 1)
-    capacity = placement.chosen_capacity(params, cluster)
-    placement.check_compatible(definition, capacity)
-    placement.check_network(params, definition, capacity)
-    placement.check_placement(params, definition, capacity)
-    platform = placement.resolved_platform(placement.checked_platform(params, capacity))
-    placement.check_platform_fits(definition, platform)
-    overrides = checked_overrides(
-        params.get("overrides", {}), definition, on_fargate=capacity.is_fargate
-    )
-    rules.check_volumes(params, definition)
-    tags = _launch_tags(params, definition, cluster)
-    providers: list[str | None] = [None] * count
-    if capacity.strategy:
-        providers = list(providers_for(capacity.strategy, {}, count))
-    tasks = [
-        new_task(
-            Launch(
-                account=call.account,
-                region=call.region,
-                cluster=cluster,
-                definition=definition,
-                launch_type=capacity.launch_type or "FARGATE",
-                group=params.get("group", f"family:{definition.family}"),
-                now=call.now,
-                capacity_provider=provider,
-                platform_version=platform,
-                subnets=placement.subnets_of(params.get("networkConfiguration")),
-                started_by=params.get("startedBy"),
-                enable_execute_command=params.get("enableExecuteCommand", False),
-                overrides=overrides,
-                tags=list(tags),
-            )
-        )
-        for provider in providers
-    ]
+    tasks = [new_task(launch) for launch in _launches(call, cluster, definition, params)]
     answer: Structure = {"tasks": [views.task_view(task) for task in tasks], "failures": []}
     for task in tasks:
         call.realm.touch_task(cluster, task)
@@ -176,6 +141,46 @@ def _known_token(call: Call, cluster: Cluster, params: Structure) -> Structure |
             resourceIds=[task.arn for task in tasks],
         )
     return {"tasks": [views.task_view(task) for task in tasks], "failures": use.failures}
+
+
+def _launches(
+    call: Call, cluster: Cluster, definition: TaskDefinition, params: Structure
+) -> list[Launch]:
+    """One for each task that the request is for, which breaks no rule.
+
+    :raises EcsError: it breaks one.
+    """
+    rules.check_request(params)
+    capacity = placement.chosen_capacity(params, cluster)
+    placement.check_compatible(definition, capacity)
+    placement.check_network(params, definition, capacity)
+    placement.check_placement(params, definition, capacity)
+    platform = placement.resolved_platform(placement.checked_platform(params, capacity))
+    placement.check_platform_fits(definition, platform)
+    overrides = checked_overrides(
+        params.get("overrides", {}), definition, on_fargate=capacity.is_fargate
+    )
+    rules.check_volumes(params, definition)
+    launch = Launch(
+        account=call.account,
+        region=call.region,
+        cluster=cluster,
+        definition=definition,
+        launch_type=capacity.launch_type or "FARGATE",
+        group=params.get("group", f"family:{definition.family}"),
+        now=call.now,
+        platform_version=platform,
+        subnets=placement.subnets_of(params.get("networkConfiguration")),
+        started_by=params.get("startedBy"),
+        enable_execute_command=params.get("enableExecuteCommand", False),
+        overrides=overrides,
+        tags=_launch_tags(params, definition, cluster),
+    )
+    count = params.get("count", 1)
+    if not capacity.strategy:
+        return [launch] * count
+    providers = providers_for(capacity.strategy, {}, count)
+    return [replace(launch, capacity_provider=provider) for provider in providers]
 
 
 def _launch_tags(params: Structure, definition: TaskDefinition, cluster: Cluster) -> Tags:

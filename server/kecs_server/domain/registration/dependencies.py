@@ -1,4 +1,7 @@
-"""Rules of dependsOn: what is depended on exists and can come true, and there is no cycle."""
+"""Rules of the order of containers: what is depended on exists and can come true, without cycles.
+
+Links and volumesFrom order containers too: they wait for the other's start (ecs-facts 6.9).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def problems(containers: list[Structure]) -> Iterator[str]:
                 )
             else:
                 yield from _condition_problems(dependency["condition"], target)
-    if has_cycle({name: _dependencies(container) for name, container in by_name.items()}):
+    if _has_cycle({name: _dependencies(container) for name, container in by_name.items()}):
         yield "Container dependsOn contains a cycle"
     for container in containers:
         if len(_dependencies(container)) < len(container.get("dependsOn", ())):
@@ -29,9 +32,11 @@ def problems(containers: list[Structure]) -> Iterator[str]:
                 f"The dependsOn of container '{container['name']}' names a container more than "
                 "once."
             )
+    if _has_cycle({name: _predecessors(container) for name, container in by_name.items()}):
+        yield "The dependsOn, links and volumesFrom of the containers form a cycle."
 
 
-def has_cycle(edges: Mapping[str, set[str]]) -> bool:
+def _has_cycle(edges: Mapping[str, set[str]]) -> bool:
     """Whether somebody, by way of others, waits for itself."""
     remaining = dict(edges)
     while remaining:
@@ -44,6 +49,13 @@ def has_cycle(edges: Mapping[str, set[str]]) -> bool:
 
 def _dependencies(container: Structure) -> set[str]:
     return {dependency["containerName"] for dependency in container.get("dependsOn", ())}
+
+
+def _predecessors(container: Structure) -> set[str]:
+    """All that start before it. Expects names that exist."""
+    links = {link.partition(":")[0] for link in container.get("links", ())}
+    sources = {source["sourceContainer"] for source in container.get("volumesFrom", ())}
+    return _dependencies(container) | links | sources
 
 
 def _condition_problems(condition: str, target: Structure) -> Iterator[str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from kecs_server.domain.arns import NAME
 from kecs_server.domain.arns import parse_arn
-from kecs_server.domain.registration.dependencies import has_cycle
 from kecs_server.domain.task_definition import runs_windows
 
 Structure = dict[str, Any]
@@ -125,13 +124,9 @@ def _launch_problems(volumes: list[Structure], containers: list[Structure]) -> I
 
 
 def _source_problems(containers: list[Structure]) -> Iterator[str]:
-    edges: dict[str, set[str]] = {container["name"]: set() for container in containers}
+    names = {container["name"] for container in containers}
     for container in containers:
         for source in container.get("volumesFrom", ()):
             name = source.get("sourceContainer")
-            if name not in edges:
+            if name not in names:
                 yield f"Invalid 'volumesFrom' setting. Unknown container: '{name or 'null'}'"
-            else:
-                edges[container["name"]].add(name)
-    if has_cycle(edges):
-        yield "Invalid 'volumesFrom' setting. The containers form a cycle."
