@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import calls
 from benchmarks import kind
+from benchmarks import loads
 from benchmarks import machine
 from benchmarks import memory
 from benchmarks import moto
@@ -35,6 +36,7 @@ _GROUPS: Mapping[str, Callable[[Plan], list[Row]]] = {
     "plugin": pytest_runs.measure,
     "calls": calls.measure,
     "tasks": tasks.measure,
+    "loads": loads.measure,
     "memory": memory.measure,
     "kind": kind.measure,
 }

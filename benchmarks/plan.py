@@ -11,7 +11,8 @@ class Plan:
     """Rounds of each kind of measurement, and a folder that the run may write to.
 
     starts: of servers. runs: of pytest. suites: of whole suites with `suite_tests` tests.
-    calls: of API calls. tasks: of processes. pods: of Pods.
+    calls: of API calls. tasks: of processes. pods: of Pods. chains: of a dependsOn chain.
+    crowds: of `crowd` tasks at once. long_tasks: that run while the server's memory is read.
     """
 
     directory: Path
@@ -22,6 +23,10 @@ class Plan:
     calls: int = 300
     tasks: int = 40
     pods: int = 8
+    chains: int = 20
+    crowds: int = 5
+    crowd: int = 200
+    long_tasks: int = 1000
 
     @classmethod
     def quick(cls, directory: Path) -> Plan:
@@ -35,4 +40,8 @@ class Plan:
             calls=20,
             tasks=3,
             pods=1,
+            chains=1,
+            crowds=1,
+            crowd=10,
+            long_tasks=20,
         )

@@ -1,0 +1,162 @@
+"""Many containers on the process engine: in a chain, in a crowd, and all at once."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+from typing import Any
+
+import psutil
+
+from benchmarks import ours
+from benchmarks.figures import Figure
+from benchmarks.figures import Peer
+from benchmarks.figures import Row
+from benchmarks.figures import compared
+from benchmarks.figures import limited
+from benchmarks.plan import Plan
+from benchmarks.rounds import interleaved
+from pytest_kecs import registry
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+
+_CHAIN = 10
+_LINK_MS = 10.0
+_CONTAINERS = 3
+_SLOWER = 2.0
+_LIMIT_MIB = 150.0
+_AT_ONCE = 10
+"""Tasks of one RunTask, the most that ECS takes."""
+_DESCRIBED = 100
+
+
+def measure(plan: Plan) -> list[Row]:
+    with ours.environment() as environment:
+        client = environment.ecs()
+        client.create_cluster(clusterName="default")
+        _register(client, "chain", [_link(number) for number in range(_CHAIN)])
+        _register(client, "crowd", [_short(number) for number in range(_CONTAINERS)])
+        _register(client, "long", [_container("app", ["sleep", "3600"])])
+        chains = interleaved(
+            {"ours": partial(_run_chain, client), "Popen": _popen_chain}, plan.chains
+        )
+        crowds = interleaved(
+            {
+                "ours": partial(_run_crowd, client, plan.crowd),
+                "Popen": partial(_popen_crowd, plan.crowd),
+            },
+            plan.crowds,
+        )
+        memory = _memory_of(environment, client, plan.long_tasks)
+    return [
+        _chain_row(chains["ours"]["ms"], chains["Popen"]["ms"]),
+        compared(
+            "loads",
+            f"{plan.crowd} tasks of {_CONTAINERS} containers, start to end",
+            "ms",
+            crowds["ours"]["ms"],
+            Peer(
+                name=f"Popen and wait, {plan.crowd * _CONTAINERS} times",
+                figure=crowds["Popen"]["ms"],
+            ),
+            at_most=_SLOWER,
+        ),
+        limited(
+            "loads",
+            f"server with {plan.long_tasks} tasks running, RSS",
+            "MiB",
+            Figure.of([memory["server"]]),
+            below=_LIMIT_MIB,
+            note=f"its supervisor {memory['supervisor']:.1f}",
+        ),
+    ]
+
+
+def _chain_row(mine: Figure, popen: Figure) -> Row:
+    link = (mine.median - popen.median) / _CHAIN
+    return Row(
+        group="loads",
+        name=f"dependsOn chain of {_CHAIN} containers, RunTask to STOPPED seen",
+        unit="ms",
+        ours=mine,
+        peer=Peer(name="Popen and wait, one after another", figure=popen),
+        ratio=mine.median / popen.median,
+        aim=f"<= {_LINK_MS:g} ms a link over Popen",
+        met=link <= _LINK_MS,
+        note=f"{link:.1f} ms a link",
+    )
+
+
+def _container(name: str, command: Sequence[str], **more: Any) -> dict[str, Any]:
+    return {"name": name, "image": "app", "memory": 8, "command": list(command), **more}
+
+
+def _link(number: int) -> dict[str, Any]:
+    """The last one is essential, each of the others must have succeeded before the next starts."""
+    before = [{"containerName": f"c{number - 1}", "condition": "SUCCESS"}] if number else []
+    return _container(f"c{number}", ["true"], essential=number == _CHAIN - 1, dependsOn=before)
+
+
+def _short(number: int) -> dict[str, Any]:
+    return _container(f"c{number}", ["true"], essential=False) | {"essential": number == 0}
+
+
+def _register(client: ECSClient, family: str, containers: list[Any]) -> None:
+    client.register_task_definition(family=family, containerDefinitions=containers)
+
+
+def _run(client: ECSClient, family: str, count: int) -> list[str]:
+    arns: list[str] = []
+    while len(arns) < count:
+        more = min(_AT_ONCE, count - len(arns))
+        tasks = client.run_task(taskDefinition=family, count=more)["tasks"]
+        arns += [task["taskArn"] for task in tasks]
+    return arns
+
+
+def _wait(client: ECSClient, waiter: Any, arns: Sequence[str]) -> None:
+    for first in range(0, len(arns), _DESCRIBED):
+        client.get_waiter(waiter).wait(tasks=list(arns[first : first + _DESCRIBED]))
+
+
+def _run_chain(client: ECSClient) -> Mapping[str, float]:
+    began = time.perf_counter()
+    _wait(client, "tasks_stopped", _run(client, "chain", 1))
+    return {"ms": 1000 * (time.perf_counter() - began)}
+
+
+def _popen_chain() -> Mapping[str, float]:
+    began = time.perf_counter()
+    for _ in range(_CHAIN):
+        subprocess.run(["true"], check=True)
+    return {"ms": 1000 * (time.perf_counter() - began)}
+
+
+def _run_crowd(client: ECSClient, count: int) -> Mapping[str, float]:
+    began = time.perf_counter()
+    _wait(client, "tasks_stopped", _run(client, "crowd", count))
+    return {"ms": 1000 * (time.perf_counter() - began)}
+
+
+def _popen_crowd(count: int) -> Mapping[str, float]:
+    """As many processes, started without a wait between them."""
+    began = time.perf_counter()
+    processes = [subprocess.Popen(["true"]) for _ in range(count * _CONTAINERS)]
+    for process in processes:
+        process.wait()
+    return {"ms": 1000 * (time.perf_counter() - began)}
+
+
+def _memory_of(environment: ours.Ours, client: ECSClient, count: int) -> Mapping[str, float]:
+    server = psutil.Process(registry.read(environment.launcher.name).server_pid)
+    _wait(client, "tasks_running", _run(client, "long", count))
+    supervisors = server.children()
+    return {
+        "server": server.memory_info().rss / 2**20,
+        "supervisor": sum(child.memory_info().rss for child in supervisors) / 2**20,
+    }
