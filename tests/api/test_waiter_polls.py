@@ -84,3 +84,27 @@ def test_several_waiters_at_once(ecs: Any, running: str) -> None:
     for thread in threads:
         thread.join()
     assert max(ended) - began < 2.0
+
+
+def test_many_tasks_that_end_one_after_another_do_not_use_up_attempts(
+    ecs: Any, cluster: Any
+) -> None:
+    """Thirty tasks have more than forty attempts' worth of changes."""
+    command = ["sh", "-c", "sleep $SECONDS_TO_GO"]
+    register(cluster, "app", container(command=command))
+    tasks = [
+        run(
+            cluster,
+            "app",
+            overrides={
+                "containerOverrides": [
+                    {
+                        "name": "app",
+                        "environment": [{"name": "SECONDS_TO_GO", "value": f"{number / 20}"}],
+                    }
+                ]
+            },
+        )["taskArn"]
+        for number in range(30)
+    ]
+    ecs.get_waiter("tasks_stopped").wait(tasks=tasks, WaiterConfig={"MaxAttempts": 20})

@@ -33,6 +33,10 @@ CLIENT_DELAY = 0.01
 SOONER = 0.05
 """What a question that follows sooner counts for. Not nothing: several waiters may ask at once."""
 
+HURRIED = 10
+"""Answers after which a waiter is not told of changes that end no waiter: each costs it one of its
+attempts, which many tasks would use up in no time. A waiter of a user's own may want to know."""
+
 _FEATURES = re.compile(r"(?:^|\s)m/(\S+)")
 _WAITER = "B"
 
@@ -43,6 +47,41 @@ class _Answer:
     at: float
     repeated: float
     """How often the same answer was given before, to what may have been the same waiter."""
+    hurried: float
+    """How often what may have been the same waiter was answered since its first poll."""
+    others: frozenset[int]
+    """Waiters of the operation that it cannot have been: an answer would have ended them."""
+
+
+class _Asking:
+    """Asks again after each change, but spends at most half of its time on that: what many tasks
+    take to be described would otherwise slow down all that they do.
+    """
+
+    def __init__(self, realm: Realm, ask: Callable[[], Structure], deadline: float) -> None:
+        self._realm = realm
+        self._ask = ask
+        self._deadline = deadline
+        self._version = -1
+        self._cost = 0.0
+
+    @property
+    def may_go_on(self) -> bool:
+        return time.monotonic() < self._deadline and not self._realm.ended
+
+    def answer(self) -> Structure:
+        self._version = self._realm.wait(-1, 0.0)
+        began = time.monotonic()
+        answer = self._ask()
+        self._cost = time.monotonic() - began
+        return answer
+
+    def next_answer(self) -> Structure:
+        """The answer after the next change, or at the deadline."""
+        asked = time.monotonic()
+        self._realm.wait(self._version, self._deadline)
+        time.sleep(max(0.0, asked + self._cost - time.monotonic()))
+        return self.answer()
 
 
 class Holder:
@@ -62,35 +101,41 @@ class Holder:
         later: it may be another waiter's first. A service that runs as many tasks as it is to,
         and has not reached its steady state, is not shown before it has, or has lost a task: on
         AWS polls are too far apart to meet the instant at which tasks that exit at once all run.
+        A waiter that has been answered `HURRIED` times is answered when it can end, or its delay
+        is over.
         """
         with self._lock:
             last = self._answers.get(question)
         now = time.monotonic()
         deadline = now + waiters_of(operation)[0].delay
-        version = realm.wait(-1, 0.0)
-        answer = ask()
-        while _is_undecided(answer) and time.monotonic() < deadline and not realm.ended:
-            version = realm.wait(version, deadline)
-            answer = ask()
+        asking = _Asking(realm, ask, deadline)
+        answer = asking.answer()
+        while _is_undecided(answer) and asking.may_go_on:
+            answer = asking.next_answer()
         pause = math.inf if last is None else now - last.at
         is_next = pause < FOLLOWS_WITHIN
         if last is not None and is_next and last.repeated >= _patience(operation, answer):
-            while answer == last.answer and time.monotonic() < deadline and not realm.ended:
-                version = realm.wait(version, deadline)
-                answer = ask()
-        repeated = 0.0
-        if last is not None and is_next and answer == last.answer:
-            repeated = last.repeated + (1.0 if pause >= CLIENT_DELAY else SOONER)
-        self._remember(question, answer, repeated)
+            while answer == last.answer and asking.may_go_on:
+                answer = asking.next_answer()
+        if last is not None and is_next and last.hurried >= HURRIED:
+            while _ended(operation, answer) <= last.others and asking.may_go_on:
+                answer = asking.next_answer()
+        repeated, hurried, others = 0.0, 0.0, _ended(operation, answer)
+        if last is not None and is_next:
+            counts_for = 1.0 if pause >= CLIENT_DELAY else SOONER
+            hurried, others = last.hurried + counts_for, others | last.others
+            if answer == last.answer:
+                repeated = last.repeated + counts_for
+        given = _Answer(answer, time.monotonic(), repeated, hurried, others)
+        self._remember(question, given)
         return answer
 
-    def _remember(self, question: Hashable, answer: Structure, repeated: float) -> None:
-        now = time.monotonic()
+    def _remember(self, question: Hashable, given: _Answer) -> None:
         with self._lock:
             if len(self._answers) > 1000:
-                fresh = {q: a for q, a in self._answers.items() if now - a.at < FOLLOWS_WITHIN}
-                self._answers = fresh
-            self._answers[question] = _Answer(answer, now, repeated)
+                oldest = given.at - FOLLOWS_WITHIN
+                self._answers = {q: a for q, a in self._answers.items() if a.at > oldest}
+            self._answers[question] = given
 
 
 def is_waiter(user_agent: str) -> bool:
@@ -114,10 +159,16 @@ def _patience(operation: str, answer: Structure) -> float:
     """How often the answer is given at once before it is held: 0 if every waiter would ask
     again, 1 if some would and some would not, infinity if none would.
     """
-    ends = [
-        any(acceptor.matcher_func(answer) for acceptor in waiter.acceptors)
-        for waiter in waiters_of(operation)
-    ]
-    if all(ends):
+    ended = len(_ended(operation, answer))
+    if ended == len(waiters_of(operation)):
         return math.inf
-    return 1.0 if any(ends) else 0.0
+    return 1.0 if ended else 0.0
+
+
+def _ended(operation: str, answer: Structure) -> frozenset[int]:
+    """Which of the operation's waiters the answer would end."""
+    return frozenset(
+        number
+        for number, waiter in enumerate(waiters_of(operation))
+        if any(acceptor.matcher_func(answer) for acceptor in waiter.acceptors)
+    )
