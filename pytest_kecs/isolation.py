@@ -130,20 +130,15 @@ def _begin_realm(environment: Environment, item: pytest.Item, wishes: Wishes) ->
     return None
 
 
-def before_report(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Add what is known of the environment to the report of a failure, before it is made."""
-    state = item.stash.get(_STATE, None)
-    if state is None or not state.begun or call.excinfo is None:
-        return
-    if not call.excinfo.errisinstance(pytest.skip.Exception):
-        reporting.add_sections(item, call.when, environment_of(item.config))
-
-
-def after_report(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Note failures; after the last phase end the realm, and tell the owner if it is kept."""
+def after_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Explain and note failures; after the last phase end the realm, and tell the owner if it is
+    kept.
+    """
     state = item.stash.get(_STATE, None)
     if state is None:
         return
+    if state.begun and report.failed and call.excinfo is not None:
+        reporting.explain_failure(report, environment_of(item.config))
     state.failed = state.failed or report.failed
     if report.when == "teardown":
         kept = _end(item)

@@ -66,9 +66,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    isolation.before_report(item, call)
     report = yield
-    isolation.after_report(item, report)
+    isolation.after_report(item, call, report)
     return report
 
 

@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
-from typing import Literal
 
 import pytest
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pytest_kecs.environment import Environment
     from pytest_kecs.ownership import Identity
 
-Phase = Literal["collect", "setup", "call", "teardown"]
 # Reports travel from xdist's workers to the controller with all their attributes.
 _KEPT = "kecs_kept"
 _LOG_SECONDS = 5.0
@@ -81,23 +79,32 @@ class Progress:
         return uncaptured
 
 
-def add_sections(
-    item: pytest.Item,
-    when: Literal["collect", "setup", "call", "teardown"],
-    environment: Environment,
-) -> None:
-    """Add tasks, logs, events and timeline to the test's sections.
+def explain_failure(report: pytest.TestReport, environment: Environment) -> None:
+    """Add tasks, logs, events and timeline to the text of a failure.
 
-    Only sections that exist before the report is made, and only those that are named as streams,
-    get into JUnit's XML.
+    There they are wherever the failure is shown: in the terminal, whatever is captured, in JUnit's
+    XML, in an editor. Of a report's own sections JUnit has none unless `junit_logging` is set.
     """
+    sections = [
+        (f"{title} ({report.when})", text) for title, text in _failure_sections(environment)
+    ]
+    add_section = getattr(report.longrepr, "addsection", None)
+    if add_section is not None:
+        for title, text in sections:
+            add_section(title, text)
+    elif sections:
+        # A text, or what pytest makes of a fixture that does not exist.
+        parts = [str(report.longrepr), *(f"--- {title} ---\n{text}" for title, text in sections)]
+        report.longrepr = "\n".join(parts)
+
+
+def _failure_sections(environment: Environment) -> list[tuple[str, str]]:
+    log_lines = environment.settings.log_lines
     try:
-        report = realm_story(environment.admin, environment.settings.log_lines)
+        report = realm_story(environment.admin, log_lines)
     except KecsError as error:
-        item.add_report_section(when, "stdout kecs server", environment.explain(error) + "\n")
-        return
-    for title, text in diagnosis.sections(report, environment.settings.log_lines):
-        item.add_report_section(when, f"stdout {title}", text + "\n")
+        return [("kecs server", environment.explain(error))]
+    return diagnosis.sections(report, log_lines)
 
 
 def attach_kept(report: pytest.TestReport, realm: KeptRealm) -> None:

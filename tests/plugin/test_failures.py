@@ -10,10 +10,14 @@ from inner_runs import Processes
 from inner_runs import run
 
 FAILING = """
+    import unittest
+
+    import boto3
     import pytest
     from tasks import shell
 
     def start(ecs_client, kecs):
+        print("the test's own")
         shell(ecs_client, "worker", "echo said this; echo and that >&2; exit 3")
         ecs_client.create_cluster()
         ecs_client.create_service(serviceName="idle", taskDefinition="worker", desiredCount=0)
@@ -24,12 +28,28 @@ FAILING = """
         start(ecs_client, kecs)
         assert 0
 
+    def test_without_traceback(ecs_client, kecs):
+        start(ecs_client, kecs)
+        pytest.fail("in one line", pytrace=False)
+
+    class TestCase(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def started(self, ecs_client, kecs):
+            start(ecs_client, kecs)
+
+        def test_of_unittest(self):
+            self.fail()
+
     @pytest.fixture
     def broken_before(ecs_client, kecs):
         start(ecs_client, kecs)
         assert 0
 
     def test_in_setup(broken_before): pass
+
+    def test_with_unknown_fixture(ecs_client, kecs, request):
+        start(ecs_client, kecs)
+        request.getfixturevalue("unknown")
 
     @pytest.fixture
     def broken_after(ecs_client, kecs):
@@ -45,45 +65,70 @@ FAILING = """
     def test_skips(ecs_client, kecs):
         start(ecs_client, kecs)
         pytest.skip()
+
+    @pytest.mark.xfail
+    def test_fails_as_expected(ecs_client, kecs):
+        start(ecs_client, kecs)
+        assert 0
 """
-# JUnit's XML has the sections' texts, not their titles.
-TEXTS = ("app: exit 3", "said this", "service idle ACTIVE", "ms  call  ")
+PHASES = {
+    "test_in_call": "call",
+    "test_without_traceback": "call",
+    "test_of_unittest": "call",
+    "test_in_setup": "setup",
+    "test_with_unknown_fixture": "call",
+    "test_in_teardown": "teardown",
+}
 SHOWN = [
-    "*Captured stdout kecs tasks {when}*",
+    "*kecs tasks ({when})*",
     "*worker:1*STOPPED*EssentialContainerExited*app: exit 3*",
     "*reason: Essential container in task exited*",
-    "*Captured stdout kecs logs {when}*",
+    "*kecs logs ({when})*",
     "*said this*",
     "*and that*",
-    "*Captured stdout kecs service events {when}*",
+    "*kecs service events ({when})*",
     "*service idle ACTIVE: desired 0*",
-    "*Captured stdout kecs timeline {when}*",
+    "*kecs timeline ({when})*",
     "*+*ms  call*RegisterTaskDefinition*",
     "*+*ms  task*RUNNING*",
 ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["-n2"]], ids=["alone", "xdist"])
-def test_each_phase_is_explained(inner: pytest.Pytester, arguments: list[str]) -> None:
+def test_each_failure_is_explained_once(inner: pytest.Pytester, arguments: list[str]) -> None:
     inner.makepyfile(FAILING)
-    result = run(inner, "--junitxml=report.xml", "-o", "junit_logging=all", *arguments)
-    result.assert_outcomes(passed=2, failed=1, errors=2, skipped=1)
-    for when in ("call", "setup", "teardown"):
+    result = run(inner, "--junitxml=report.xml", *arguments)
+    result.assert_outcomes(passed=2, failed=4, errors=2, skipped=1, xfailed=1)
+    for when in PHASES.values():
         result.stdout.fnmatch_lines([line.format(when=when) for line in SHOWN])
-    assert result.stdout.str().count("Captured stdout kecs tasks") == 3
-    texts = _junit_output(inner.path / "report.xml")
-    for name in ("test_in_call", "test_in_setup", "test_in_teardown"):
-        assert [text for text in TEXTS if text not in texts[name]] == []
-    assert "said this" not in texts["test_passes"]
+    assert result.stdout.str().count("kecs tasks (") == len(PHASES)
+    assert result.stdout.str().count("kecs timeline (") == len(PHASES)
+    texts = _junit_texts(inner.path / "report.xml")
+    assert set(texts) == set(PHASES)
+    for name, when in PHASES.items():
+        pytest.LineMatcher(texts[name].splitlines()).fnmatch_lines(
+            [line.format(when=when) for line in SHOWN]
+        )
+        assert texts[name].count("kecs tasks (") == 1
 
 
-def _junit_output(path: Path) -> dict[str, str]:
-    """Standard output by test; a test with an error in its teardown has two cases."""
-    texts: dict[str, str] = {}
-    for case in ElementTree.parse(path).iter("testcase"):
-        output = "".join(element.text or "" for element in case.iter("system-out"))
-        texts[case.attrib["name"]] = texts.get(case.attrib["name"], "") + output
-    return texts
+def _junit_texts(path: Path) -> dict[str, str]:
+    """The texts of failures and errors by test."""
+    return {
+        case.attrib["name"]: "".join(element.text or "" for element in case.iter(kind))
+        for kind in ("failure", "error")
+        for case in ElementTree.parse(path).iter("testcase")
+        if case.find(kind) is not None
+    }
+
+
+@pytest.mark.parametrize("style", ["no", "line", "short", "native"])
+def test_the_style_of_tracebacks_is_kept_to(inner: pytest.Pytester, style: str) -> None:
+    inner.makepyfile(FAILING)
+    result = run(inner, f"--tb={style}", "--show-capture=no", "-k", "test_in_call")
+    result.assert_outcomes(failed=1, deselected=8)
+    assert result.stdout.str().count("kecs tasks (") == (0 if style == "no" else 1)
+    result.stdout.no_fnmatch_line("the test's own")
 
 
 def test_log_lines_can_be_chosen(inner: pytest.Pytester) -> None:
@@ -135,7 +180,7 @@ def test_a_server_that_is_killed_is_told(inner: pytest.Pytester, processes: Proc
     result.stdout.fnmatch_lines(
         [
             "*EnvironmentStartError: the kecs server was killed by SIGKILL*",
-            "*Captured stdout kecs server call*",
+            "*kecs server (call)*",
             "*the kecs server was killed by SIGKILL, unasked*",
         ]
     )
