@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 from collections.abc import Callable
@@ -35,7 +36,7 @@ CREATES_A_NODE = """
 case $1 in
 create)
     echo ' • Preparing nodes' >&2
-    docker run --label io.x-k8s.kind.cluster=kecs-1a2b3c node >/dev/null 2>&1
+    docker run --label io.x-k8s.kind.cluster=$4 node >/dev/null 2>&1
     sleep 60;;
 delete) docker rm;;
 esac
@@ -63,6 +64,12 @@ def calls(tmp_path: Path, fake_tool: FakeTool) -> Path:
 @pytest.fixture
 def kind(tmp_path: Path) -> Kind:
     return Kind("kecs-1a2b3c", tmp_path / "kubeconfig")
+
+
+@pytest.fixture
+def rare(tmp_path: Path) -> Kind:
+    """As `kind`, with a name that no test beside this one has: processes are found by it."""
+    return Kind(f"kecs-{secrets.token_hex(3)}", tmp_path / "kubeconfig")
 
 
 def open_engine(tmp_path: Path) -> None:
@@ -237,19 +244,19 @@ def wait_for(path: Path) -> None:
 
 
 def test_a_cancelled_creation_waits_for_the_node_and_deletes_it(
-    kind: Kind, fake_tool: FakeTool, tmp_path: Path, node: Path
+    rare: Kind, fake_tool: FakeTool, tmp_path: Path, node: Path
 ) -> None:
     """Docker makes the node even if `docker run` is killed, at a time that nobody knows."""
     fake_tool("kind", CREATES_A_NODE)
 
     def cancel() -> None:
         wait_for(tmp_path / "running")
-        kind.cancel()
+        rare.cancel()
 
     canceller = Thread(target=cancel)
     canceller.start()
     with pytest.raises(CommandError, match="cancelled"):
-        kind.create(image=None, progress=nothing, timeout=60)
+        rare.create(image=None, progress=nothing, timeout=60)
     canceller.join()
 
     sleep(0.8)
@@ -307,25 +314,25 @@ def test_a_mark_is_left_before_the_creation(
 
 
 def test_prune_ends_a_creation_that_goes_on(
-    kind: Kind, fake_tool: FakeTool, tmp_path: Path, node: Path
+    rare: Kind, fake_tool: FakeTool, tmp_path: Path, node: Path
 ) -> None:
     """As after `kill -9` of the server; creations of others are theirs."""
     fake_tool("kind", CREATES_A_NODE)
     (tmp_path / MARK).touch()
-    command = ["kind", "create", "cluster", "--name", kind.name, "--kubeconfig"]
+    command = ["kind", "create", "cluster", "--name", rare.name, "--kubeconfig"]
     creations = [
         subprocess.Popen([*command, str(path)], stderr=subprocess.DEVNULL, start_new_session=True)
-        for path in (tmp_path / "other", kind.kubeconfig)
+        for path in (tmp_path / "other", rare.kubeconfig)
     ]
     other, ours = creations
     try:
         wait_for(tmp_path / "running")
-        done = prune.remove_environment(tmp_path, kind.name)
+        done = prune.remove_environment(tmp_path, rare.name)
 
         assert ours.wait(TIMEOUT) < 0
         assert other.poll() is None
         assert not node.exists()
-        assert f"{kind.name}: deleted its kind cluster" in done
+        assert f"{rare.name}: deleted its kind cluster" in done
     finally:
         for each in creations:
             with contextlib.suppress(ProcessLookupError):
