@@ -59,6 +59,7 @@ def new_task(launch: Launch) -> Task:
 
     is_awsvpc = definition.network_mode == "awsvpc"
     is_fargate = launch.launch_type == "FARGATE"
+    overrides = _overrides(launch)
     task = Task(
         id=identifier,
         arn=arn("task", identifier),
@@ -69,15 +70,18 @@ def new_task(launch: Launch) -> Task:
                 name=container["name"],
                 arn=arn("container", f"{identifier}/{new_uuid()}"),
                 definition=container,
+                override=override,
                 essential=container["essential"],
             )
-            for container in definition.containers
+            for container, override in zip(
+                definition.containers, overrides["containerOverrides"], strict=True
+            )
         ],
         group=launch.group,
         launch_type=launch.launch_type,
         created_at=launch.now,
         availability_zone=f"{launch.region}a",
-        overrides=_overrides(launch),
+        overrides=overrides,
         capacity_provider=launch.capacity_provider,
         platform_version=launch.platform_version if is_fargate else None,
         container_instance_arn=None if is_fargate else arn("container-instance", _host_id(cluster)),

@@ -54,13 +54,15 @@ class Health:
 
 @dataclass(slots=True, kw_only=True)
 class Container:
-    """A container of a task. `released`, `started`, `stopping` and `restart_due` are the agent's
-    own notes; the times are of its last start and end. `health` is None without a health check.
+    """A container of a task. `override` is what RunTask said of it, at least its name.
+    `released`, `started`, `stopping` and `restart_due` are the agent's own notes; the times are of
+    its last start and end. `health` is None without a health check.
     """
 
     name: str
     arn: str
     definition: Structure
+    override: Structure
     essential: bool
     last_status: str = "PENDING"
     exit_code: int | None = None
@@ -166,10 +168,6 @@ class Task:
             if container.name == name:
                 return container
         raise KeyError(name)
-
-    def override(self, name: str) -> Structure:
-        """What RunTask said of the container; at least its name."""
-        return next(item for item in self.overrides["containerOverrides"] if item["name"] == name)
 
     @property
     def health_status(self) -> str:

@@ -79,7 +79,7 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
 
 def _container_spec(task: Task, container: Container, surroundings: Surroundings) -> ContainerSpec:
     definition = container.definition
-    override = task.override(container.name)
+    override = container.override
     image = definition["image"]
     found = find_stand_in(image, surroundings.images)
     stand_in = expanded(found, surroundings.names) if found else StandIn()

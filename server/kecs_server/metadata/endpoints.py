@@ -170,7 +170,7 @@ class Endpoints:
             return None
         earlier = self._last_usage.get(container.metadata_id)
         self._last_usage[container.metadata_id] = usage
-        override = asker.task.override(container.name)
+        override = container.override
         limit = override.get("memory", container.definition.get("memory"))
         identifier = container.runtime_id or container.metadata_id
         return statistics_document(container.name, identifier, usage, earlier, limit)

@@ -46,7 +46,7 @@ def task_document(task: Task, *, with_tags: bool = False) -> Structure:
 
 
 def container_document(task: Task, container: Container) -> Structure:
-    definition, override = container.definition, task.override(container.name)
+    definition, override = container.definition, container.override
     log = definition.get("logConfiguration", {})
     return _known(
         {

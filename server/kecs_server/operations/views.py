@@ -143,8 +143,8 @@ def task_view(task: Task, *, with_tags: bool = True) -> Structure:
         "connectivity": "CONNECTED" if task.connectivity_at is not None else None,
         "containerInstanceArn": task.container_instance_arn,
         "containers": [_container_view(task, container) for container in task.containers],
-        "cpu": task.overrides.get("cpu", body.get("cpu", _cpu_of_containers(task))),
-        "memory": task.overrides.get("memory", body.get("memory", _memory_of_containers(task))),
+        "cpu": task.overrides.get("cpu") or body.get("cpu") or _cpu_of_containers(task),
+        "memory": task.overrides.get("memory") or body.get("memory") or _memory_of_containers(task),
         "createdAt": timestamp(task.created_at),
         "desiredStatus": task.desired_status,
         "enableExecuteCommand": task.enable_execute_command,
@@ -184,9 +184,7 @@ def _memory_of_containers(task: Task) -> str:
 
 
 def _sizes_of_containers(task: Task) -> list[Structure]:
-    return [
-        {**container.definition, **task.override(container.name)} for container in task.containers
-    ]
+    return [{**container.definition, **container.override} for container in task.containers]
 
 
 def _attachments(task: Task) -> list[Structure]:
@@ -220,7 +218,7 @@ def _container_view(task: Task, container: Container) -> Structure:
                 "privateIpv4Address": task.network_interface.private_address,
             }
         )
-    override = task.override(container.name)
+    override = container.override
     sizes = {
         member: override.get(member, definition.get(member))
         for member in ("cpu", "memory", "memoryReservation")
