@@ -1,11 +1,12 @@
 """Why tasks and services are where they are, as text for a person.
 
 Works on what `GET /_kecs/report` gives: tasks and services as Describe calls return them, the
-timeline, and the end of each container's log.
+timeline, and the end of each container's log; and on the server's own log.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -14,6 +15,10 @@ from typing import Any
 
 Report = Mapping[str, Any]
 Row = Sequence[str]
+# How each record of the server's log begins: time and level.
+_RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (?=[A-Z]+ )", re.MULTILINE)
+_TRACEBACK = "Traceback (most recent call last)"
+_ERRORS_SHOWN = 5
 
 
 def sections(report: Report, log_lines: int) -> list[tuple[str, str]]:
@@ -107,6 +112,13 @@ def _timeline_row(entry: Mapping[str, Any], start: float) -> Row:
     offset = f"+{round((entry['at'] - start) * 1000)} ms".rjust(10)
     subject, text = str(entry["subject"]), str(entry["text"])
     return offset, str(entry["kind"]), last_part(subject, 8), text.removeprefix(subject).lstrip()
+
+
+def errors_text(log: str) -> str:
+    """The last of a server log's records that are errors or have a traceback."""
+    records = [record.rstrip() for record in _RECORD.split(log)]
+    errors = [r for r in records if r.startswith(("ERROR", "CRITICAL")) or _TRACEBACK in r]
+    return "\n".join(errors[-_ERRORS_SHOWN:])
 
 
 def task_story(task: Mapping[str, Any], report: Report, log_lines: int) -> str:

@@ -71,6 +71,7 @@ class Environment:
         self._admin: AdminClient | None = None
         self._clients: Clients | None = None
         self._ready: set[str] = set()
+        self._log_start = 0
 
     @property
     def identity(self) -> Identity:
@@ -155,6 +156,7 @@ class Environment:
         engine = self.engine(wishes)
         try:
             self._await_ready(engine, progress)
+            self._log_start = self._log_size()
             self.admin.begin_realm(
                 name,
                 account=wishes.account,
@@ -200,12 +202,30 @@ class Environment:
         text = self._failure() or str(error)
         if self._identity is None or "log" in text:
             return text
-        try:
-            log = Path(self._identity.directory, "server.log").read_text("utf-8", "replace")
-        except OSError:
-            return text
-        tail = log.splitlines()[-_LOG_TAIL_LINES:]
+        tail = self._log_from(0).splitlines()[-_LOG_TAIL_LINES:]
         return "\n".join([text, "The end of its log:", *tail]) if tail else text
+
+    def recent_log(self) -> str:
+        """What the server has logged since the test began, whichever process's test caused it."""
+        return self._log_from(self._log_start)
+
+    def _log_size(self) -> int:
+        try:
+            return self._log_file.stat().st_size
+        except OSError:
+            return 0
+
+    def _log_from(self, start: int) -> str:
+        try:
+            with self._log_file.open("rb") as file:
+                file.seek(start)
+                return file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    @property
+    def _log_file(self) -> Path:
+        return Path(self.identity.directory, "server.log")
 
     def close(self) -> None:
         """Put variables back and close connections."""

@@ -104,7 +104,9 @@ def _failure_sections(environment: Environment) -> list[tuple[str, str]]:
         report = realm_story(environment.admin, log_lines)
     except KecsError as error:
         return [("kecs server", environment.explain(error))]
-    return diagnosis.sections(report, log_lines)
+    errors = diagnosis.errors_text(environment.recent_log())
+    server = [("kecs server errors", errors)] if errors else []
+    return [*diagnosis.sections(report, log_lines), *server]
 
 
 def attach_kept(report: pytest.TestReport, realm: KeptRealm) -> None:

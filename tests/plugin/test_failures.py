@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -185,6 +186,47 @@ def test_a_server_that_is_killed_is_told(inner: pytest.Pytester, processes: Proc
         ]
     )
     assert processes.now() == []
+
+
+def test_errors_of_the_server_are_shown_to_the_test_that_met_them(
+    inner: pytest.Pytester,
+) -> None:
+    program = inner.path / "broken_server"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import sys\n"
+        "from kecs_server.__main__ import main\n"
+        "from kecs_server.scheduler import services\n"
+        "def reconcile(*_): raise ZeroDivisionError('broken scheduler')\n"
+        "services.reconcile = reconcile\n"
+        "sys.exit(main())\n"
+    )
+    program.chmod(0o755)
+    use_server_command(inner, str(program))
+    inner.makepyfile(
+        """
+
+        import pytest
+        from tasks import register
+
+        def test_meets_it(ecs_client, kecs):
+            register(ecs_client, "worker", "true")
+            ecs_client.create_cluster()
+            ecs_client.create_service(serviceName="web", taskDefinition="worker", desiredCount=1)
+            with pytest.raises(AssertionError):
+                kecs.wait_stable("web", timeout=1)
+            assert 0
+
+        def test_comes_after(ecs_client):
+            assert 0
+        """
+    )
+    result = run(inner, "-p", "other_server")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        ["*kecs server errors (call)*", "ERROR *scheduler*", "*ZeroDivisionError: broken scheduler"]
+    )
+    assert result.stdout.str().count("kecs server errors") == 1
 
 
 def use_server_command(inner: pytest.Pytester, program: str) -> None:

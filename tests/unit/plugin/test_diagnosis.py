@@ -87,6 +87,27 @@ def test_parts_with_nothing_to_tell_are_left_out() -> None:
     assert titles == ["kecs tasks", "kecs logs", "kecs service events", "kecs timeline"]
 
 
+def test_errors_are_picked_out_of_the_log_with_their_tracebacks() -> None:
+    log = """\
+2026-01-02 03:04:05,678 INFO kecs_server.serving: kecs-0 serves
+2026-01-02 03:04:06,678 ERROR kecs_server.scheduler.loop: the scheduler could not handle 1
+Traceback (most recent call last):
+  File "loop.py", line 1, in _run
+ValueError: one
+2026-01-02 03:04:07,678 WARNING kecs_server.engines: something is slow
+Exception in thread relay:
+Traceback (most recent call last):
+OSError: two
+2026-01-02 03:04:08,678 INFO kecs_server.serving: kecs-0 ends
+"""
+    errors = diagnosis.errors_text(log).splitlines()
+    assert errors[0] == "ERROR kecs_server.scheduler.loop: the scheduler could not handle 1"
+    assert "ValueError: one" in errors
+    assert "OSError: two" in errors
+    assert not any("serves" in line or "ends" in line for line in errors)
+    assert diagnosis.errors_text("") == ""
+
+
 def test_a_story_keeps_to_its_subject() -> None:
     other = {**REPORT, "logs": {"f" * 32: {"app": {"stdout": "another's"}}, **REPORT["logs"]}}
     story = diagnosis.task_story(STOPPED, other, 20)
