@@ -174,9 +174,13 @@ class AdminClient:
         held = self._longest_wait if timeout is None else timeout
         return _read(Waited, self._call("POST", "/wait", body, held=held))
 
-    def logs(self, task: str, container: str | None = None) -> list[ContainerLog]:
-        """What the containers of `task` (ARN or id) printed so far."""
+    def logs(
+        self, task: str, container: str | None = None, *, masked: bool = False
+    ) -> list[ContainerLog]:
+        """What the containers of `task` (ARN or id) printed so far; `masked` hides secrets."""
         query = {"task": task} if container is None else {"task": task, "container": container}
+        if masked:
+            query["masked"] = "true"
         answer = self._call("GET", "/logs?" + urlencode(query))
         return [_read(ContainerLog, log) for log in answer["containers"]]
 
@@ -200,6 +204,17 @@ class AdminClient:
     def map_image(self, pattern: str, stand_in: Any) -> None:
         """Say what images that match `pattern` are; `stand_in` as for the setting `images`."""
         self._call("POST", "/images", {"pattern": pattern, "stand_in": stand_in})
+
+    def set_secret(
+        self, name: str, value: str, *, stage: str | None = None, version: str | None = None
+    ) -> None:
+        """Register a version of a secret or parameter, by its name or ARN."""
+        body = {"name": name, "value": value, "stage": stage, "version": version}
+        self._call("POST", "/secrets", body)
+
+    def put_env_file(self, arn: str, text: str) -> None:
+        """Register an environment file, by the ARN of its S3 object."""
+        self._call("POST", "/env-files", {"arn": arn, "text": text})
 
     def advance_clock(self, seconds: float) -> float:
         """Move the realm's clock on; its new time in seconds since the epoch."""

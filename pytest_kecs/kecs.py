@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -252,6 +253,32 @@ class Kecs:
                 "give map_image either a stand_in (a command) or named parts: " + ", ".join(parts)
             )
         self._admin.map_image(pattern, given if stand_in is None else stand_in)
+
+    def set_secret(
+        self,
+        name: str,
+        value: str | bytes | Mapping[str, Any],
+        *,
+        stage: str | None = None,
+        version: str | None = None,
+    ) -> None:
+        """Say what a secret or parameter is that task definitions refer to, from now on.
+
+        `name` is a name, which counts for Secrets Manager and SSM alike, or an ARN, with or
+        without its random suffix. A mapping becomes JSON, for references with a json-key. Each
+        call adds a version: it is the current one unless `stage` names another stage, and its id
+        is the next number unless `version` is given.
+
+        :raises ValueError: bytes that are no text, which ECS has no variables for.
+        """
+        if isinstance(value, bytes):
+            value = value.decode()
+        text = value if isinstance(value, str) else json.dumps(dict(value))
+        self._admin.set_secret(name, text, stage=stage, version=version)
+
+    def put_env_file(self, arn: str, text: str) -> None:
+        """Say what an environment file contains, by the ARN of its S3 object."""
+        self._admin.put_env_file(arn, text)
 
     def advance_clock(self, seconds: float) -> None:
         """Let time pass for everything in the test's environment that waits for a moment."""

@@ -1,4 +1,4 @@
-"""What the server knows of a realm, with as many log lines as are wanted."""
+"""What the server knows of a realm, with as many log lines as are wanted, secrets hidden."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def realm_story(admin: AdminClient, log_lines: int) -> dict[str, Any]:
 
 def _logs(admin: AdminClient, task: str) -> dict[str, dict[str, str]]:
     try:
-        logs = admin.logs(task)
+        logs = admin.logs(task, masked=True)
     except AdminError:
         return {}  # The task was forgotten since the report was made.
     return {log.name: {"stdout": log.stdout, "stderr": log.stderr} for log in logs}

@@ -61,6 +61,8 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("GET", "/timeline", admin.timeline),
         ("GET", "/report", admin.report),
         ("POST", "/images", admin.map_images),
+        ("POST", "/secrets", admin.set_secret),
+        ("POST", "/env-files", admin.put_env_file),
         ("POST", "/clock", admin.advance_clock),
         ("POST", "/reset", admin.reset),
         ("POST", "/lease", admin.renew_lease),
@@ -160,7 +162,11 @@ class Admin:
             raise BadRequest("the parameter 'task' (an id or ARN) is missing")
         access = self._access(key)
         return report.task_logs(
-            self._environment, access.realm, params["task"], params.get("container")
+            self._environment,
+            access.realm,
+            params["task"],
+            params.get("container"),
+            masked=params.get("masked") == "true",
         )
 
     def execute(self, key: str, params: Structure) -> Structure:
@@ -194,6 +200,19 @@ class Admin:
         with realm.changing():
             # The newest pattern is tried first.
             realm.images = {**images, **{p: s for p, s in realm.images.items() if p not in images}}
+        return {}
+
+    def set_secret(self, key: str, params: Structure) -> Structure:
+        name = str(params.get("name") or "")
+        stage, version = params.get("stage"), params.get("version")
+        if not all(item is None or isinstance(item, str) for item in (stage, version)):
+            raise BadRequest("stage and version are texts")
+        self._access(key).realm.registered.set_secret(name, params.get("value"), stage, version)
+        return {}
+
+    def put_env_file(self, key: str, params: Structure) -> Structure:
+        registered = self._access(key).realm.registered
+        registered.put_env_file(str(params.get("arn") or ""), params.get("text"))
         return {}
 
     def advance_clock(self, key: str, params: Structure) -> Structure:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from kecs_server.aws.fetching import Fetcher
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.images import parse_images
 from kecs_server.domain.task import Task
@@ -50,7 +51,8 @@ class Environment:
         self.engines: Mapping[str, EngineHost] = {
             name: EngineHost(partial(self._make_engine, name), self._observe) for name in ENGINES
         }
-        self.scheduler = Scheduler(self.engines, self._spec_of)
+        self._fetcher = Fetcher(self._observe)
+        self.scheduler = Scheduler(self.engines, self._spec_of, self._fetch)
         self.realms = Realms(settings.secret, self._make_realm, self._end_realm)
 
     def start(self) -> None:
@@ -62,6 +64,7 @@ class Environment:
     def close(self) -> None:
         """Remove every task and whatever the engines made."""
         self.scheduler.stop()
+        self._fetcher.close()
         for realm in self.realms.all():
             realm.end()
         for engine in self.engines.values():
@@ -85,6 +88,9 @@ class Environment:
         if realm.engine == "process":
             # The next test may need the ports; a Pod has its own.
             gone.wait(REMOVAL_TIMEOUT)
+
+    def _fetch(self, realm: Realm, task: Task) -> None:
+        self._fetcher.fetch(realm, task, None)
 
     def _spec_of(self, realm: Realm, task: Task) -> TaskSpec:
         arn = parse_arn(task.arn)

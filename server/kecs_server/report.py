@@ -21,6 +21,7 @@ LAST_LINES = 20
 
 
 def realm_report(environment: Environment, realm: Realm) -> Structure:
+    """For a report that others may read: secrets are hidden in what the containers wrote."""
     with realm.reading():
         clusters = _clusters(realm)
         tasks = [task for cluster in clusters for task in cluster.tasks.values()]
@@ -35,7 +36,9 @@ def realm_report(environment: Environment, realm: Realm) -> Structure:
         }
     report["logs"] = {
         task.id: {
-            container.name: _last_lines(_logs(environment, realm, task, container.name))
+            container.name: _last_lines(
+                _masked(task, _logs(environment, realm, task, container.name))
+            )
             for container in task.containers
         }
         for task in tasks
@@ -44,9 +47,14 @@ def realm_report(environment: Environment, realm: Realm) -> Structure:
 
 
 def task_logs(
-    environment: Environment, realm: Realm, reference: str, container: str | None
+    environment: Environment,
+    realm: Realm,
+    reference: str,
+    container: str | None,
+    *,
+    masked: bool = False,
 ) -> Structure:
-    """What the containers of a task wrote.
+    """What the containers of a task wrote, the secrets in it hidden if `masked`.
 
     :raises ValueError: no such task or container.
     """
@@ -54,11 +62,10 @@ def task_logs(
     wanted = [item.name for item in task.containers]
     if container is not None:
         wanted = [_checked_container(task, container)]
-    return {
-        "containers": [
-            {"name": name, **_as_text(_logs(environment, realm, task, name))} for name in wanted
-        ]
-    }
+    logs = {name: _logs(environment, realm, task, name) for name in wanted}
+    if masked:
+        logs = {name: _masked(task, each) for name, each in logs.items()}
+    return {"containers": [{"name": name, **_as_text(each)} for name, each in logs.items()]}
 
 
 def execute(
@@ -140,6 +147,14 @@ def _logs(environment: Environment, realm: Realm, task: Task, container: str) ->
         return engine.logs(task.id, container)
     except KeyError:
         return ContainerLogs(stdout=b"")
+
+
+def _masked(task: Task, logs: ContainerLogs) -> ContainerLogs:
+    if task.resources is None:
+        return logs
+    return ContainerLogs(
+        stdout=task.resources.masked(logs.stdout), stderr=task.resources.masked(logs.stderr)
+    )
 
 
 def _as_text(logs: ContainerLogs) -> dict[str, str]:

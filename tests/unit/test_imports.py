@@ -22,6 +22,7 @@ ORDER = (
     "scheduler",
     "operations",
     "protocol",
+    "aws",
     "lifetime",
     "environment",
     "report",

@@ -9,6 +9,10 @@ from dataclasses import field
 from enum import IntEnum
 from typing import Any
 
+from kecs_server.domain.references import Resources
+from kecs_server.domain.references import WantedFile
+from kecs_server.domain.references import WantedSecret
+from kecs_server.domain.references import wanted_secrets
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.task_definition import TaskDefinition
 
@@ -135,6 +139,9 @@ class Task:
     stopping_at: float | None = None
     execution_stopped_at: float | None = None
     stopped_at: float | None = None
+    fetch_asked: bool = False
+    resources: Resources | None = field(default=None, repr=False)
+    """What the task's references stand for, once it has been fetched."""
     provision_asked: bool = False
     provisioned: bool = False
     removal_asked: bool = False
@@ -168,6 +175,18 @@ class Task:
             if container.name == name:
                 return container
         raise KeyError(name)
+
+    def wanted_secrets(self) -> list[WantedSecret]:
+        return list(wanted_secrets([container.definition for container in self.containers]))
+
+    def wanted_files(self) -> list[WantedFile]:
+        """The definition's files of each container, then those that its override adds."""
+        return [
+            WantedFile(container.name, file["value"])
+            for container in self.containers
+            for given in (container.definition, container.override)
+            for file in given.get("environmentFiles", ())
+        ]
 
     @property
     def health_status(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from kecs_server.domain.images import Images
 from kecs_server.domain.images import StandIn
 from kecs_server.domain.images import expanded
 from kecs_server.domain.images import find_stand_in
+from kecs_server.domain.references import Resources
 from kecs_server.domain.sizes import parse_cpu
 from kecs_server.domain.sizes import parse_memory
 from kecs_server.domain.task import Container
@@ -221,8 +223,19 @@ def _environment(
     stand_in: StandIn,
     surroundings: Surroundings,
 ) -> dict[str, str]:
-    """Later ones win: what ECS injects, the image's, the definition's, the override's."""
-    environment = {**_injected(task, container, surroundings), **stand_in.environment}
-    for pair in (*container.definition["environment"], *override.get("environment", ())):
-        environment[pair["name"]] = pair.get("value", "")
-    return environment
+    """Later ones win: what ECS injects, the image's, those of environment files, the definition's
+    with its secrets, the override's (ecs-facts 6.13).
+    """
+    resources = task.resources or Resources()
+    return {
+        **_injected(task, container, surroundings),
+        **stand_in.environment,
+        **resources.files.get(container.name, {}),
+        **_pairs(container.definition["environment"]),
+        **resources.secrets.get(container.name, {}),
+        **_pairs(override.get("environment", ())),
+    }
+
+
+def _pairs(environment: Iterable[Structure]) -> dict[str, str]:
+    return {pair["name"]: pair.get("value", "") for pair in environment}

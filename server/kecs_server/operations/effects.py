@@ -67,7 +67,6 @@ STORED = (
             "dnsServers",
             "dockerLabels",
             "dockerSecurityOptions",
-            "environmentFiles",
             "extraHosts",
             "firelensConfiguration",
             "hostname",
@@ -84,7 +83,6 @@ STORED = (
             "readonlyRootFilesystem",
             "repositoryCredentials",
             "resourceRequirements",
-            "secrets",
             "systemControls",
             "ulimits",
             "user",
@@ -95,7 +93,7 @@ STORED = (
     ),
     Stored(
         "ContainerOverride",
-        ("cpu", "environmentFiles", "memory", "memoryReservation", "resourceRequirements"),
+        ("cpu", "memory", "memoryReservation", "resourceRequirements"),
         _LATER,
     ),
     Stored(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kecs_server.domain.references import Resources
 from kecs_server.domain.task import TASK_RETENTION
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Status
@@ -22,6 +23,11 @@ from kecs_server.scheduler import order
 
 DEFAULT_RESTART_PERIOD = 300
 """Seconds that a container must have run to be restarted (ecs-facts 6.11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Get what the task's definition refers to: secrets, environment files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,21 @@ class Remove:
     """Free the task's sandbox."""
 
 
-Command = Provision | StartContainer | StopContainers | CheckHealth | Remove
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcesFetched(base.Observation):
+    """What the task refers to is there."""
+
+    resources: Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcesFailed(base.Observation):
+    """It cannot be had; `reason` is what ECS says after `ResourceInitializationError: `."""
+
+    reason: str
+
+
+Command = Fetch | Provision | StartContainer | StopContainers | CheckHealth | Remove
 
 
 def observed(task: Task, observation: base.Observation, now: float) -> None:
@@ -88,7 +108,9 @@ def look_again_at(task: Task) -> float | None:
 
 
 def _start(task: Task, now: float) -> Iterator[Command]:
-    if not task.provision_asked:
+    if task.resources is None:
+        yield from _fetch(task)
+    if task.resources is not None and not task.provision_asked:
         task.provision_asked = True
         yield Provision()
     if not task.provisioned:
@@ -112,6 +134,16 @@ def _start(task: Task, now: float) -> Iterator[Command]:
             yield StartContainer(container.name)
     if _has_started(task):
         move(task, Status.RUNNING, now)
+
+
+def _fetch(task: Task) -> Iterator[Command]:
+    if task.fetch_asked:
+        return
+    task.fetch_asked = True
+    if task.wanted_secrets() or task.wanted_files():
+        yield Fetch()
+    else:
+        task.resources = Resources()
 
 
 def _stop(task: Task, now: float) -> Iterator[Command]:
@@ -153,6 +185,15 @@ def _has_started(task: Task) -> bool:
         container.started or (container.is_stopped and not container.essential)
         for container in task.containers
     )
+
+
+def _on_resources_fetched(task: Task, observation: ResourcesFetched, now: float) -> None:
+    task.resources = observation.resources
+
+
+def _on_resources_failed(task: Task, observation: ResourcesFailed, now: float) -> None:
+    reason = f"ResourceInitializationError: {observation.reason}"
+    want_stopped(task, "TaskFailedToStart", reason, now)
 
 
 def _on_provisioned(task: Task, observation: base.Provisioned, now: float) -> None:
@@ -264,6 +305,8 @@ def _on_removed(task: Task, observation: base.Removed, now: float) -> None:
 
 
 _OBSERVERS: dict[type[base.Observation], Callable[..., None]] = {
+    ResourcesFetched: _on_resources_fetched,
+    ResourcesFailed: _on_resources_failed,
     base.Provisioned: _on_provisioned,
     base.PullStarted: _on_pull_started,
     base.PullStopped: _on_pull_stopped,

@@ -31,11 +31,12 @@ from kecs_server.state.realm import Realm
 _log = logging.getLogger(__name__)
 
 SpecOf = Callable[[Realm, Task], TaskSpec]
+Fetch = Callable[[Realm, Task], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A task that its engine knows of."""
+    """Where a task is that somebody is to report of."""
 
     realm: Realm
     cluster: Cluster
@@ -67,11 +68,16 @@ Dirty = TypeVar("Dirty")
 
 
 class Scheduler:
-    """Owns the tasks' way to their engines. Realms wake it, engines call `observe`."""
+    """Owns the tasks' way to their engines. Realms wake it, engines call `observe`.
 
-    def __init__(self, engines: Mapping[str, EngineHost], spec_of: SpecOf) -> None:
+    :param fetch: gets what a task refers to; returns at once and ends in an observation.
+    """
+
+    def __init__(self, engines: Mapping[str, EngineHost], spec_of: SpecOf, fetch: Fetch) -> None:
         self._engines = engines
         self._spec_of = spec_of
+        self._fetch = fetch
+        self._fetching: dict[str, _Placed] = {}
         self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._placed: dict[str, _Placed] = {}
         self._ending: dict[Realm, threading.Event] = {}
@@ -170,6 +176,9 @@ class Scheduler:
     def _take(self, observation: Observation) -> None:
         placed = self._placed.get(observation.task_id)
         if placed is None:
+            # Nothing of it is in the engine yet: no more than this is reported.
+            placed = self._fetching.pop(observation.task_id, None)
+        if placed is None:
             return
         realm, cluster, task = placed.realm, placed.cluster, placed.task
         is_last = isinstance(observation, Removed) or (
@@ -211,6 +220,8 @@ class Scheduler:
         commands = agent.next_commands(task, now)
         if task.last_status != before:
             self._publish(realm, cluster, task, before, now)
+        if agent.Fetch() in commands:
+            self._fetching[task.id] = _Placed(realm, cluster, task)
         if agent.Provision() in commands:
             self._placed[task.id] = _Placed(realm, cluster, task)
         at = agent.look_again_at(task)
@@ -244,6 +255,8 @@ class Scheduler:
 
     def _carry_out(self, realm: Realm, task: Task, command: agent.Command) -> None:
         match command:
+            case agent.Fetch():
+                self._fetch(realm, task)
             case agent.Provision():
                 spec = self._spec_of(realm, task)
                 self._command(realm, task, lambda engine: engine.provision(spec))

@@ -13,12 +13,14 @@ from kecs_server.domain.images import Images
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
 from kecs_server.state.clock import Clock
+from kecs_server.state.registered import Registered
 from kecs_server.state.store import Store
 from kecs_server.state.timeline import Timeline
 
 
 class Realm:
-    """A world of its own: stores by (account, region), images, clock, timeline, engine's name.
+    """A world of its own: stores by (account, region), images, what the test registered, clock,
+    timeline, engine's name.
 
     `version` grows with every change. The scheduler is told through `wake`.
     """
@@ -31,6 +33,7 @@ class Realm:
         self.engine = engine
         self.images: Images = images
         self.clock = Clock()
+        self.registered = Registered()
         self.timeline = Timeline()
         self.version = 0
         self.ended = False

@@ -15,6 +15,7 @@ import pytest
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import new_task
+from kecs_server.domain.references import Resources
 from kecs_server.domain.service import Deployment
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
@@ -31,6 +32,7 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.host import EngineHost
+from kecs_server.scheduler.agent import ResourcesFetched
 from kecs_server.scheduler.loop import Scheduler
 from kecs_server.scheduler.services import STARTS_AT_ONCE
 from kecs_server.state.realm import Realm
@@ -116,8 +118,11 @@ class World:
 
     def __init__(self) -> None:
         self.engine = MemoryEngine()
+        self.fetched: list[str] = []
         self.host = EngineHost(lambda: self.engine, self._observe)
-        self.scheduler = Scheduler({"memory": self.host}, lambda realm, task: self.spec(task))
+        self.scheduler = Scheduler(
+            {"memory": self.host}, lambda realm, task: self.spec(task), self.fetch
+        )
         self.realm = self.new_realm()
         self.cluster = Cluster(name="c", arn=arn("cluster/c"), settings=[], request={})
         self.realm.store(ACCOUNT, REGION).clusters["c"] = self.cluster
@@ -132,6 +137,9 @@ class World:
 
     def spec(self, task: Task) -> TaskSpec:
         return TaskSpec(task_id=task.id, task_arn=task.arn, family="f", containers=())
+
+    def fetch(self, realm: Realm, task: Task) -> None:
+        self.fetched.append(task.id)
 
     def run(self) -> Task:
         with self.realm.changing():
@@ -198,6 +206,9 @@ class World:
                 if has_come():
                     return
             assert self.realm.wait(version, deadline) > version, "it never came"
+
+    def wait_running(self, task: Task) -> None:
+        self.wait(lambda: task.last_status.name == "RUNNING")
 
     def live(self) -> list[Task]:
         return [task for task in self.cluster.tasks.values() if not task.is_stopped]
@@ -343,6 +354,20 @@ def test_the_end_of_a_realm_at_any_moment(world: World) -> None:
                 world.stop(task)
         assert world.scheduler.end(realm).wait(PATIENCE)
         assert world.engine.running == {}
+
+
+def test_the_end_of_a_realm_whose_task_waits_for_its_secrets(world: World) -> None:
+    world.definition.body["containerDefinitions"][0]["secrets"] = [{"name": "A", "valueFrom": "/a"}]
+    task = world.run()
+    world.wait(lambda: task.fetch_asked)
+    assert world.scheduler.end(world.realm).wait(PATIENCE)
+    world.scheduler.observe(ResourcesFetched(task_id=task.id, resources=Resources()))
+    other = world.realm = world.new_realm()
+    other.store(ACCOUNT, REGION).clusters["c"] = world.cluster
+    world.definition = definition("app")
+    world.wait_running(world.run())
+    assert world.fetched == [task.id]
+    assert task.id not in world.engine.specs
 
 
 def test_forgotten_tasks(world: World) -> None:

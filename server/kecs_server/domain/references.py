@@ -1,0 +1,132 @@
+"""What a task refers to that lies elsewhere: secrets and environment files (ecs-facts 6.13)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from kecs_server.domain.arns import Arn
+from kecs_server.domain.arns import parse_arn
+
+Structure = dict[str, Any]
+Variables = dict[str, str]
+
+_RANDOM_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
+"""What Secrets Manager ends the ARN of a secret with."""
+
+MIN_MASKED = 3
+"""Characters of a line of a secret that is worth hiding; shorter ones are in any text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretReference:
+    """A `valueFrom`. `id`: the ARN without its tail, or a parameter's name. `json_key`, `stage`
+    and `version`: the tail of a reference to Secrets Manager; `version` of a parameter, too.
+    """
+
+    id: str
+    arn: Arn | None
+    json_key: str | None = None
+    stage: str | None = None
+    version: str | None = None
+
+    @property
+    def is_parameter(self) -> bool:
+        """Of the SSM Parameter Store."""
+        return self.arn is None or self.arn.service == "ssm"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the id may stand for, the likeliest first: a parameter's ARN does not
+        tell whether its name begins with a slash, a secret's may end in a random suffix.
+        """
+        if self.arn is None:
+            return (self.id,)
+        name = self.arn.resource.partition("/" if self.is_parameter else ":")[2]
+        if self.is_parameter:
+            return (f"/{name}",) if "/" in name else (name, f"/{name}")
+        bare = _RANDOM_SUFFIX.sub("", name)
+        return (name,) if bare == name else (name, bare)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSecret:
+    """A secret of a container: for its variable `name`, or for an option of its log driver."""
+
+    container: str
+    name: str
+    reference: SecretReference
+    for_log_driver: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """An environment file of a container, by the ARN of its S3 object."""
+
+    container: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the references of a task stand for, by container. Never shown to anybody."""
+
+    files: dict[str, Variables] = field(default_factory=dict, repr=False)
+    secrets: dict[str, Variables] = field(default_factory=dict, repr=False)
+    log_options: dict[str, Variables] = field(default_factory=dict, repr=False)
+
+    def masked(self, output: bytes) -> bytes:
+        """What a container wrote, with the lines of every secret hidden."""
+        for line in sorted(self._lines(), key=len, reverse=True):
+            output = output.replace(line.encode(), b"****")
+        return output
+
+    def _lines(self) -> set[str]:
+        values = [
+            value
+            for variables in (*self.secrets.values(), *self.log_options.values())
+            for value in variables.values()
+        ]
+        return {line for value in values for line in value.splitlines() if len(line) >= MIN_MASKED}
+
+
+def parse_secret(value_from: str) -> SecretReference:
+    """`arn:...:secret:NAME[:json-key[:stage[:version]]]`, a parameter's ARN, or its name."""
+    arn = parse_arn(value_from)
+    if arn is None or arn.service != "secretsmanager":
+        return _parameter(value_from, arn)
+    kind, name, *tail = (*arn.resource.split(":"), "")
+    json_key, stage, version, *_ = [part or None for part in (*tail, "", "", "")]
+    bare = f"{kind}:{name}"
+    return SecretReference(
+        id=value_from.removesuffix(arn.resource) + bare,
+        arn=Arn(arn.partition, arn.service, arn.region, arn.account, bare),
+        json_key=json_key,
+        stage=stage,
+        version=version,
+    )
+
+
+def _parameter(value_from: str, arn: Arn | None) -> SecretReference:
+    name = arn.resource if arn else value_from
+    bare, _, version = name.partition(":")
+    return SecretReference(
+        id=value_from.removesuffix(name) + bare,
+        arn=Arn(arn.partition, arn.service, arn.region, arn.account, bare) if arn else None,
+        version=version or None,
+    )
+
+
+def wanted_secrets(containers: list[Structure]) -> Iterator[WantedSecret]:
+    """Of the containers of a task definition."""
+    for container in containers:
+        logging = container.get("logConfiguration", {})
+        for secret in container.get("secrets", ()):
+            reference = parse_secret(secret["valueFrom"])
+            yield WantedSecret(container["name"], secret["name"], reference)
+        for secret in logging.get("secretOptions", ()):
+            reference = parse_secret(secret["valueFrom"])
+            yield WantedSecret(container["name"], secret["name"], reference, for_log_driver=True)

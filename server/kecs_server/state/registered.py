@@ -1,0 +1,104 @@
+"""What a test registers to be found under the references of its task definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kecs_server.domain.env_file import parse_env_file
+from kecs_server.domain.references import SecretReference
+from kecs_server.domain.references import parse_secret
+from kecs_server.domain.registration.environment import is_object_arn
+
+CURRENT = "AWSCURRENT"
+PREVIOUS = "AWSPREVIOUS"
+_SERVICES = ("secretsmanager", "ssm")
+
+
+class Secret:
+    """The versions of a secret or parameter, and which of them each stage names."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, str] = {}
+        self._stages: dict[str, str] = {}
+
+    def put(self, value: str, stage: str, version: str | None) -> None:
+        """Add a version, as PutSecretValue does: it takes the stage from the one that had it."""
+        version = version or str(len(self._versions) + 1)
+        former = self._stages.get(stage)
+        if stage == CURRENT and former not in (None, version):
+            self._stages[PREVIOUS] = former
+        self._versions[version] = value
+        self._stages[stage] = version
+
+    def value(self, stage: str | None, version: str | None) -> str | None:
+        """Of the version that both name, of the current one if neither is given; else None."""
+        named = self._stages.get(stage or CURRENT) if stage or version is None else version
+        if named is None or version not in (None, named):
+            return None
+        return self._versions.get(named)
+
+
+class Registered:
+    """Secrets by the names and ARNs under which they were registered, environment files by ARN."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, Secret] = {}
+        self._files: dict[str, Mapping[str, str]] = {}
+
+    def set_secret(self, name: str, value: Any, stage: str | None, version: str | None) -> None:
+        """:raises ValueError: no name, or a value that cannot be a variable's."""
+        reference = parse_secret(name)
+        is_whole = reference.id == name and name != ""
+        if not is_whole or (reference.arn and reference.arn.service not in _SERVICES):
+            raise ValueError(
+                "a secret is registered by a name, or by the ARN of a secret of Secrets Manager or "
+                f"of a parameter of SSM, without json-key, stage and version; not by {name!r}"
+            )
+        if not isinstance(value, str) or "\0" in value:
+            raise ValueError("the value of a secret is a text without NUL")
+        secret = self._secrets.setdefault(reference.id, Secret())
+        secret.put(value, stage or CURRENT, version)
+
+    def put_env_file(self, arn: str, text: Any) -> None:
+        """:raises ValueError: not the ARN of an S3 object, or no text."""
+        if not is_object_arn(arn):
+            raise ValueError(
+                "an environment file is registered by the ARN of its S3 object "
+                f"(arn:aws:s3:::bucket/key.env), not by {arn!r}"
+            )
+        if not isinstance(text, str):
+            raise ValueError("an environment file is a text")
+        self._files[arn] = parse_env_file(text)
+
+    def secret(self, reference: SecretReference) -> Secret | None:
+        """The one that was registered under the reference's ARN or name: an ARN counts with and
+        without its random suffix, a name for either service.
+        """
+        exact = self._secrets.get(reference.id)
+        if exact is not None:
+            return exact
+        for name in reference.names:
+            if name in self._secrets:
+                return self._secrets[name]
+        for id, secret in list(self._secrets.items()):
+            if _means_the_same(parse_secret(id), reference):
+                return secret
+        return None
+
+    def env_file(self, arn: str) -> Mapping[str, str] | None:
+        return self._files.get(arn)
+
+
+def _means_the_same(registered: SecretReference, wanted: SecretReference) -> bool:
+    """Whether two references, one an ARN at least, name one thing."""
+    if registered.arn is None or registered.is_parameter != wanted.is_parameter:
+        return False
+    if wanted.arn is not None and _place(registered) != _place(wanted):
+        return False
+    return registered.names[0] in wanted.names or wanted.names[0] in registered.names
+
+
+def _place(reference: SecretReference) -> tuple[str, str, str] | None:
+    arn = reference.arn
+    return (arn.partition, arn.region, arn.account) if arn else None
