@@ -64,16 +64,19 @@ def test_the_task(kecs: Kecs, register: Any, python: Any) -> None:
 
 
 def test_statistics(kecs: Kecs, register: Any, python: Any) -> None:
-    script = "x = b'x' * (30 * 2**20)\nfor _ in range(2): say(ask('/stats')); time.sleep(0.1)"
-    _, [first, second] = run(kecs, register, python, script, app={"memory": 128})
+    script = """
+x = b'x' * (30 * 2**20)
+while not ask('/stats'): time.sleep(0.2)
+for _ in range(2): say(ask('/stats'))
+say(ask('/task/stats'))
+"""
+    _, [first, second, of_task] = run(kecs, register, python, script, app={"memory": 128})
     assert first["memory_stats"]["usage"] > 30 * 2**20
     assert first["memory_stats"]["limit"] == 128 * 2**20
-    assert second["preread"] == first["read"] < second["read"]
-    assert (
-        second["cpu_stats"]["cpu_usage"]["total_usage"]
-        >= second["precpu_stats"]["cpu_usage"]["total_usage"]
-        > 0
-    )
+    assert second["preread"] == first["read"] <= second["read"]
+    used = second["cpu_stats"]["cpu_usage"]["total_usage"]
+    assert used >= second["precpu_stats"]["cpu_usage"]["total_usage"] > 0
+    assert [each["name"] for each in of_task.values()] == ["app"]
 
 
 def test_credentials_of_the_tasks_role(kecs: Kecs, register: Any, python: Any) -> None:

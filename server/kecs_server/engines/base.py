@@ -229,15 +229,15 @@ class ExecResult:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What a container uses: processor time since its start, memory in bytes. `read_at` is when
-    that was, in epoch seconds of real time.
+    that was, in epoch seconds of real time; the rest is None where it is not known.
     """
 
     read_at: float
     cpu_nanoseconds: int
-    system_cpu_nanoseconds: int
-    online_cpus: int
     memory: int
-    processes: int
+    system_cpu_nanoseconds: int | None = None
+    online_cpus: int | None = None
+    processes: int | None = None
 
 
 class EngineError(Exception):

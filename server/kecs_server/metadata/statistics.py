@@ -19,7 +19,7 @@ def statistics_document(
     document: Structure = {
         "read": moment(usage.read_at),
         "preread": moment(earlier.read_at) if earlier else "0001-01-01T00:00:00Z",
-        "pids_stats": {"current": usage.processes},
+        "pids_stats": _known({"current": usage.processes}),
         "num_procs": 0,
         "cpu_stats": _cpu(usage),
         "precpu_stats": _cpu(earlier) if earlier else {"cpu_usage": {"total_usage": 0}},
@@ -33,8 +33,14 @@ def statistics_document(
 
 
 def _cpu(usage: Usage) -> Structure:
-    return {
-        "cpu_usage": {"total_usage": usage.cpu_nanoseconds},
-        "system_cpu_usage": usage.system_cpu_nanoseconds,
-        "online_cpus": usage.online_cpus,
-    }
+    return _known(
+        {
+            "cpu_usage": {"total_usage": usage.cpu_nanoseconds},
+            "system_cpu_usage": usage.system_cpu_nanoseconds,
+            "online_cpus": usage.online_cpus,
+        }
+    )
+
+
+def _known(structure: Structure) -> Structure:
+    return {name: value for name, value in structure.items() if value is not None}

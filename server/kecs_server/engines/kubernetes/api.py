@@ -189,6 +189,11 @@ class ClusterApi:
         )
         return Stream(response)
 
+    def node_summary(self, node: str) -> Json:
+        """What kubelet counts on the node, by Pod and container."""
+        proxy = self._core.connect_get_node_proxy_with_path
+        return self._ask(0, proxy, node, "stats/summary")
+
     def put_lease(self, namespace: str, name: str, lease: Json) -> None:
         """Create a Lease, or take over its spec when it is there."""
         body = {"metadata": {"name": name, **lease["metadata"]}, "spec": lease["spec"]}

@@ -97,7 +97,7 @@ class KubernetesEngine:
         return refused
 
     def usage(self, task_id: str, container: str) -> Usage | None:
-        return None
+        return self._tasks.usage(task_id, container) if self._tasks is not None else None
 
     def remove(self, task_id: str) -> None:
         if self._tasks is not None:

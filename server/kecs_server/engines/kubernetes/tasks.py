@@ -18,6 +18,7 @@ from kecs_server.engines.base import Observation
 from kecs_server.engines.base import Observer
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.base import Usage
 from kecs_server.engines.kubernetes import reasons
 from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
@@ -41,6 +42,7 @@ from kecs_server.engines.kubernetes.tracker import Container
 from kecs_server.engines.kubernetes.tracker import Phase
 from kecs_server.engines.kubernetes.tracker import Task
 from kecs_server.engines.kubernetes.tracker import named
+from kecs_server.engines.kubernetes.usage import read_usage
 from kecs_server.engines.kubernetes.watch import PodWatch
 
 _log = logging.getLogger(__name__)
@@ -164,6 +166,19 @@ class Tasks:
         if phase is Phase.STOPPED:
             self._logs.keep(source)
         return self._logs.read(source)
+
+    def usage(self, task_id: str, container: str) -> Usage | None:
+        with self._lock:
+            task = self._tasks.get(task_id)
+            record = task.containers.get(container) if task else None
+            if task is None or record is None or record.phase is not Phase.RUNNING:
+                return None
+            node, uid, name = task.node, task.uid, record.pod_container
+        try:
+            return read_usage(self._api.node_summary(node), uid, name)
+        except ApiError as error:
+            _log.info("What task %s uses is not known: %s", task_id, error)
+            return None
 
     # What the watch sees (watch.PodListener)
 
