@@ -66,7 +66,8 @@ def test_the_task(kecs: Kecs, register: Any, python: Any) -> None:
 def test_statistics(kecs: Kecs, register: Any, python: Any) -> None:
     script = """
 x = b'x' * (30 * 2**20)
-while not ask('/stats'): time.sleep(0.2)
+while (ask('/stats') or {'memory_stats': {'usage': 0}})['memory_stats']['usage'] < 30 * 2**20:
+    time.sleep(0.2)
 for _ in range(2): say(ask('/stats'))
 say(ask('/task/stats'))
 """
