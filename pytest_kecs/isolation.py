@@ -52,11 +52,16 @@ def environment_of(config: pytest.Config) -> Environment:
 
 def prepare_engines(session: pytest.Session) -> None:
     """Start what the collected tests need and what takes long to start."""
-    if session.config.option.collectonly or ENVIRONMENT not in session.config.stash:
+    if _runs_nothing(session.config) or ENVIRONMENT not in session.config.stash:
         return
     environment = environment_of(session.config)
     wanted = {_engine_or_none(environment, item) for item in session.items if uses_ecs(item)}
     environment.prepare(engine for engine in wanted if engine is not None)
+
+
+def _runs_nothing(config: pytest.Config) -> bool:
+    """Whether neither tests nor fixtures are run, though tests are collected."""
+    return bool(config.option.collectonly or config.getoption("setupplan", default=False))
 
 
 def _engine_or_none(environment: Environment, item: pytest.Item) -> str | None:
@@ -97,7 +102,7 @@ def begin_if_used(item: pytest.Item) -> None:
     """At the start of a setup: give a test that uses ECS its realm, also when it is run again."""
     state = item.stash[_STATE]
     state.begun = state.failed = False
-    if uses_ecs(item):
+    if uses_ecs(item) and not _runs_nothing(item.config):
         begin(item)
 
 

@@ -6,11 +6,14 @@ import os
 from typing import Any
 
 import pytest
+from kecs_server.credentials import Credentials
 
 from pytest_kecs import __version__
 from pytest_kecs import machine
 from pytest_kecs import reporting
 from pytest_kecs.environment import Environment
+from pytest_kecs.exports import Exporter
+from pytest_kecs.exports import aws_variables
 from pytest_kecs.isolation import ENVIRONMENT
 from pytest_kecs.ownership import Ownership
 from pytest_kecs.ownership import received_identity
@@ -21,6 +24,10 @@ OWNERSHIP = pytest.StashKey[Ownership]()
 _ENGINE = pytest.StashKey[tuple[str, str]]()
 # With these pytest only shows something and runs no test.
 _SHOWING = ("help", "version", "showfixtures", "show_fixtures_per_test", "markers")
+_EXPORTED_NOWHERE = pytest.StashKey[bool]()
+# Nothing listens on port 1: calls are refused at once.
+_NOWHERE = "http://127.0.0.1:1"
+_NOBODY = Credentials("KECSSHOWSONLY", "none")
 
 
 def open_environment(config: pytest.Config, options: Any) -> None:
@@ -29,14 +36,33 @@ def open_environment(config: pytest.Config, options: Any) -> None:
     :param options: the namespace in which options are at this stage.
     :raises pytest.UsageError: a setting is wrong.
     """
-    if ENVIRONMENT in config.stash or any(getattr(options, name, None) for name in _SHOWING):
+    if ENVIRONMENT in config.stash:
         return
-    settings = resolve(lambda name: getattr(options, name, None), config.getini, os.environ)
+    only_shows = any(getattr(options, name, None) for name in _SHOWING)
+    try:
+        settings = resolve(lambda name: getattr(options, name, None), config.getini, os.environ)
+    except pytest.UsageError:
+        if only_shows:
+            return
+        raise
+    if only_shows:
+        _export_nowhere(config, settings)
+        return
     environment = _received(settings) or _owned(config, settings)
     config.stash[ENVIRONMENT] = environment
     config.add_cleanup(environment.close)
     if settings.env == "early":
         environment.export()
+
+
+def _export_nowhere(config: pytest.Config, settings: Settings) -> None:
+    """Let conftests and test modules make their clients, which have nothing to call."""
+    if settings.env != "early" or _EXPORTED_NOWHERE in config.stash:
+        return
+    exporter = Exporter(os.environ)
+    exporter.apply(aws_variables(_NOWHERE, _NOBODY, settings.region))
+    config.add_cleanup(exporter.restore)
+    config.stash[_EXPORTED_NOWHERE] = True
 
 
 def _received(settings: Settings) -> Environment | None:

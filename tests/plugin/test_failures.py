@@ -205,7 +205,6 @@ def test_errors_of_the_server_are_shown_to_the_test_that_met_them(
     use_server_command(inner, str(program))
     inner.makepyfile(
         """
-
         import pytest
         from tasks import register
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -104,10 +105,53 @@ def test_wrong_marker_arguments_fail_the_test_only(inner: pytest.Pytester) -> No
 
 
 def test_showing_things_makes_no_environment(inner: pytest.Pytester, home: Path) -> None:
-    inner.makeconftest("import os\nassert 'AWS_ENDPOINT_URL_ECS' not in os.environ")
     for argument in ("--fixtures", "--markers", "--help", "--version"):
         assert inner.runpytest_inprocess(argument).ret == 0
     assert not home.exists() or not any(home.iterdir())
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--fixtures", "--fixtures-per-test", "--markers", "--help", "--setup-plan", "--collect-only"],
+)
+def test_clients_of_conftests_can_be_made_where_things_are_only_shown(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    monkeypatch.setenv("HOME", str(inner.path))
+    inner.makeconftest("import boto3\nclient = boto3.client('ecs')")
+    inner.makepyfile("from conftest import client\ndef test_ecs(ecs_client): pass")
+    before = {name: value for name, value in os.environ.items() if "AWS" in name}
+    result = inner.runpytest_subprocess(argument)
+    assert result.ret == 0
+    result.stderr.no_fnmatch_line("*Error*")
+    inner.runpytest_inprocess(argument)
+    assert {name: value for name, value in os.environ.items() if "AWS" in name} == before
+
+
+def test_clients_of_conftests_reach_nobody_where_things_are_only_shown(
+    inner: pytest.Pytester,
+) -> None:
+    inner.makeconftest("import boto3\nboto3.client('ecs').list_clusters()")
+    result = inner.runpytest_subprocess("--fixtures")
+    result.stderr.fnmatch_lines(["*Could not connect to the endpoint URL: *127.0.0.1:1/*"])
+
+
+def test_a_wrong_setting_does_not_keep_help_from_being_shown(inner: pytest.Pytester) -> None:
+    assert inner.runpytest_subprocess("--help", "--kecs-engine=knd").ret == 0
+
+
+def test_showing_a_plan_starts_nothing(inner: pytest.Pytester) -> None:
+    inner.makeconftest(
+        """
+        import os
+        from pathlib import Path
+
+        def pytest_sessionfinish():
+            assert list(Path(os.environ["KECS_HOME"]).glob("*/server.log")) == []
+        """
+    )
+    inner.makepyfile("def test_ecs(ecs_client): pass")
+    assert inner.runpytest_subprocess("--setup-plan").ret == 0
 
 
 def test_the_fixtures_are_described(inner: pytest.Pytester) -> None:
