@@ -36,6 +36,7 @@ from pytest_kecs.errors import KecsError
 from pytest_kecs.errors import ServerGone
 from pytest_kecs.exports import Exporter
 from pytest_kecs.exports import aws_variables
+from pytest_kecs.kubeconfig import kubeconfig_problem
 from pytest_kecs.launcher import Launcher
 from pytest_kecs.launcher import LaunchOptions
 
@@ -188,8 +189,9 @@ def _check_engine_options(given: argparse.Namespace) -> None:
         if getattr(given, name) is not None and given.engine != engine:
             flag = "--" + name.replace("_", "-")
             raise InvalidSetting(f"{flag} is for --engine {engine}, not for {given.engine}")
-    if given.kubeconfig is not None and not Path(given.kubeconfig).is_file():
-        raise InvalidSetting(f"there is no kubeconfig {given.kubeconfig!r}")
+    problem = kubeconfig_problem(given.kubeconfig)
+    if problem is not None:
+        raise InvalidSetting(f"--kubeconfig: {problem}")
 
 
 def _start(launcher: Launcher, events: _Events) -> None:

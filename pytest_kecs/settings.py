@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pytest_kecs.kubeconfig import kubeconfig_problem
 
 ENGINES = ("process", "kind", "kubernetes", "auto")
 
@@ -143,10 +144,11 @@ def _parsed(row: Setting, given: Any, where: str) -> Any:
 def _check_together(settings: Settings) -> None:
     if settings.engine != "kubernetes":
         return
-    if settings.kubeconfig is not None and not Path(settings.kubeconfig).is_file():
+    problem = kubeconfig_problem(settings.kubeconfig)
+    if problem is not None:
         raise pytest.UsageError(
-            f"--kecs-kubeconfig: there is no file {settings.kubeconfig!r}. Name the kubeconfig of "
-            "the cluster to use, or leave the option out for KUBECONFIG or ~/.kube/config."
+            f"--kecs-kubeconfig: {problem}. Name the kubeconfig of the cluster to use, or leave "
+            "the option out for KUBECONFIG or ~/.kube/config."
         )
 
 

@@ -69,6 +69,10 @@ def test_auto_takes_what_answers(inner: pytest.Pytester, monkeypatch: pytest.Mon
             ["--kecs-engine=kubernetes", "--kecs-kubeconfig=missing.yaml"],
             "*--kecs-kubeconfig: there is no file*missing.yaml*",
         ),
+        (
+            ["--kecs-engine=kubernetes", "--kecs-kubeconfig=."],
+            "*--kecs-kubeconfig: '*' is a folder, not a kubeconfig file*",
+        ),
     ],
 )
 def test_a_wrong_value_ends_the_run_with_one_line(

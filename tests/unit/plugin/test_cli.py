@@ -88,7 +88,7 @@ def test_a_missing_kubeconfig_is_said_before_anything_starts(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["serve", "--engine", "kubernetes", "--kubeconfig", "/nowhere/config"]) == 2
-    assert "there is no kubeconfig '/nowhere/config'" in capfd.readouterr().err
+    assert "there is no file '/nowhere/config'" in capfd.readouterr().err
 
 
 def test_an_env_file_in_no_folder_is_refused(

@@ -343,6 +343,8 @@ def connect(kubeconfig: Path | None, context: str | None, *, patience: float = 6
     from yaml import YAMLError  # type: ignore[import-untyped]
 
     where = str(kubeconfig) if kubeconfig is not None else "$KUBECONFIG or ~/.kube/config"
+    if kubeconfig is not None and kubeconfig.is_dir():
+        raise EngineError(f"{kubeconfig} is a folder, not a kubeconfig file.")
     if kubeconfig is not None and not kubeconfig.is_file():
         raise EngineError(f"There is no kubeconfig file {kubeconfig}.")
     configuration = Configuration()
@@ -357,7 +359,10 @@ def connect(kubeconfig: Path | None, context: str | None, *, patience: float = 6
             client_configuration=configuration,
             persist_config=False,
         )
-    except (ConfigException, YAMLError, OSError, TypeError, KeyError, AttributeError) as error:
+    except (YAMLError, UnicodeDecodeError, TypeError, AttributeError):
+        # The client expects mappings and lists, and says of other texts what befell it.
+        raise EngineError(f"{where} is not a kubeconfig.") from None
+    except (ConfigException, OSError, KeyError, ValueError) as error:
         wanted = "its current context" if context is None else f"the context {context!r}"
         raise EngineError(f"The kubeconfig {where} cannot be used with {wanted}: {error}") from None
     return ClusterApi(ApiClient(configuration), patience=patience)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from datetime import UTC
@@ -63,13 +64,38 @@ def test_no_such_context(tmp_path: Path, kubeconfig: Path) -> None:
         open_engine(tmp_path, kubeconfig=kubeconfig, context="there")
 
 
-@pytest.mark.parametrize("text", ["", "{", "just text", "[1]", "apiVersion: v1\nkind: Config"])
-def test_no_kubeconfig_at_all(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "content", [b"{", b"just text", b"root:x:0:0:root:/root:/bin/sh", b"[1]", b"\xff\xfe\x00"]
+)
+def test_no_kubeconfig_at_all(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_bytes(content)
+
+    with pytest.raises(EngineError, match=f"^{re.escape(str(path))} is not a kubeconfig.$"):
+        open_engine(tmp_path, kubeconfig=path)
+
+
+def test_a_folder_is_no_kubeconfig(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"is a folder, not a kubeconfig file.$"):
+        open_engine(tmp_path, kubeconfig=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "apiVersion: v1\nkind: Config"])
+def test_a_kubeconfig_without_contexts(tmp_path: Path, text: str) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(text)
 
     with pytest.raises(EngineError, match="cannot be used with its current context"):
         open_engine(tmp_path, kubeconfig=path)
+
+
+def test_a_kubeconfig_with_garbled_certificates(tmp_path: Path, kubeconfig: Path) -> None:
+    text = kubeconfig.read_text()
+    assert "certificate-authority-data" not in text
+    kubeconfig.write_text(text.replace("server:", "certificate-authority-data: '###a', server:"))
+
+    with pytest.raises(EngineError, match="cannot be used with its current context"):
+        open_engine(tmp_path, kubeconfig=kubeconfig)
 
 
 def test_nobody_there(tmp_path: Path, kubeconfig: Path) -> None:
