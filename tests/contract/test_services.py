@@ -126,3 +126,27 @@ def test_tasks_that_exit_at_once_do_not_complete_a_deployment(
     [described] = ecs_client.describe_services(services=["web"])["services"]
     assert described["deployments"][0]["rolloutState"] == "IN_PROGRESS"
     assert not any("steady" in message for message in messages(ecs_client))
+
+
+def test_replaces_a_task_whose_health_checks_fail(
+    kecs: Kecs, ecs_client: Any, register: Any
+) -> None:
+    """The replacement comes first; the service is stable again when that is healthy."""
+    check = {"command": ["CMD-SHELL", "test ! -e sick"], "interval": 5, "retries": 1}
+    app = {"command": on_term("exit 0"), "healthCheck": check}
+    ecs_client.create_cluster()
+    ecs_client.create_service(serviceName="web", taskDefinition=register(app=app), desiredCount=1)
+    kecs.wait_stable("web")
+    [victim] = running(ecs_client)
+    assert kecs.describe(victim)["healthStatus"] == "HEALTHY"
+    assert kecs.exec(victim, "touch sick").exit_code == 0
+    kecs.advance_clock(6)
+    stopped = kecs.assert_stopped(victim, stop_code="ServiceSchedulerInitiated")
+    assert stopped["stoppedReason"] == "Task failed container health checks"
+    assert stopped["healthStatus"] == "UNHEALTHY"
+    kecs.wait_stable("web")
+    [heir] = running(ecs_client)
+    heir_started = kecs.describe(heir)["startedAt"]
+    assert heir_started < stopped["stoppingAt"]
+    text = f"(service web) (task {stopped.id}) failed container health checks."
+    assert text in messages(ecs_client)

@@ -16,6 +16,7 @@ class Member:
 
     `is_current`: of the PRIMARY deployment. `is_stopping`: its desired status is STOPPED.
     `is_healthy`: it counts for minimumHealthyPercent. `is_protected`: it is not to be stopped.
+    `is_failing`: its health checks have failed, so it is to be replaced, protected or not.
     """
 
     id: str
@@ -23,14 +24,18 @@ class Member:
     is_healthy: bool
     is_stopping: bool
     is_protected: bool = False
+    is_failing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`start`: how many tasks of the PRIMARY deployment to start. `stop`: ids of tasks."""
+    """`start`: how many tasks of the PRIMARY deployment to start. `stop`: ids of tasks.
+    `replace`: ids of failing tasks to stop.
+    """
 
     start: int = 0
     stop: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +63,27 @@ def plan(limits: Limits, members: Sequence[Member]) -> Plan:
     Never brings the healthy tasks under the floor, nor all tasks over the ceiling.
     """
     live = [member for member in members if not member.is_stopping]
-    stop = _stops(limits, live)
+    failing = [member for member in live if member.is_failing and member.is_current]
+    sound = [member for member in live if not (member.is_failing and member.is_current)]
+    stop = _stops(limits, sound)
     stopped = set(stop)
-    current = sum(member.is_current for member in live if member.id not in stopped)
+    current = sum(member.is_current for member in sound if member.id not in stopped)
     room = limits.ceiling - len(members)
-    start = max(0, min(limits.desired - current, room))
-    return Plan(start=start, stop=tuple(stop))
+    missing = max(0, limits.desired - current)
+    start = max(0, min(missing, room))
+    replaceable = _replaceable(limits, failing, sound, missing - start)
+    return Plan(start=start, stop=tuple(stop), replace=replaceable)
+
+
+def _replaceable(
+    limits: Limits, failing: Sequence[Member], sound: Sequence[Member], lacking: int
+) -> tuple[str, ...]:
+    """A failing task goes when a replacement is healthy, or cannot be started before it goes
+    (ecs-facts 8.1).
+    """
+    healthy = sum(member.is_healthy and member.is_current for member in sound)
+    count = max(healthy + len(failing) - limits.desired, lacking)
+    return tuple(member.id for member in failing[: max(0, count)])
 
 
 def _stops(limits: Limits, live: Sequence[Member]) -> list[str]:

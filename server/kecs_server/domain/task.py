@@ -189,6 +189,10 @@ class Task:
         ]
 
     @property
+    def has_health_check(self) -> bool:
+        return any(c.essential and "healthCheck" in c.definition for c in self.containers)
+
+    @property
     def health_status(self) -> str:
         """Of the essential containers with a check: UNHEALTHY if any is, HEALTHY if all are
         (ecs-facts 6.10).

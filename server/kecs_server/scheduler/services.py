@@ -82,9 +82,11 @@ def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
         maximum_percent=configuration["maximumPercent"],
     )
     decided = plan(limits, [_member(service, task, now) for task in tasks])
-    to_stop = set(decided.stop)
-    stopped = [task for task in tasks if task.id in to_stop]
+    stopped = [task for task in tasks if task.id in decided.stop]
     _stop(service, stopped, now)
+    failed = [task for task in tasks if task.id in decided.replace]
+    _stop_failed(service, failed, now)
+    stopped += failed
     primary = service.primary
     moments = [at for task in tasks for at in _moments(service, task) if at > now]
     if decided.start:
@@ -151,12 +153,14 @@ def _moments(service: Service, task: Task) -> Iterator[float]:
 def _healthy_at(service: Service, task: Task) -> float | None:
     """When the task counts as healthy (realm's clock); None: it does not run.
 
-    One of an older deployment does so at once: it serves until newer ones have shown that they
-    stay.
+    One with a health check does so when that says so. One of an older deployment does so at once:
+    it serves until newer ones have shown that they stay.
     """
     is_running = task.last_status == Status.RUNNING and task.desired_status == "RUNNING"
     if not is_running or task.started_at is None:
         return None
+    if task.has_health_check:
+        return task.started_at if task.health_status == "HEALTHY" else None
     is_current = task.started_by == service.primary.id
     return task.started_at + (HEALTHY_AFTER if is_current else 0.0)
 
@@ -173,6 +177,7 @@ def _member(service: Service, task: Task, now: float) -> Member:
         is_healthy=_is_healthy(service, task, now),
         is_stopping=task.desired_status == "STOPPED",
         is_protected=task.is_protected(now),
+        is_failing=task.health_status == "UNHEALTHY",
     )
 
 
@@ -239,6 +244,13 @@ def _stop(service: Service, tasks: Sequence[Task], now: float) -> None:
         service.add_event(text, now)
     if len(running) < len(tasks):
         service.add_event(f"stopped {len(tasks) - len(running)} pending tasks.", now)
+
+
+def _stop_failed(service: Service, tasks: Sequence[Task], now: float) -> None:
+    for task in tasks:
+        want_stopped(task, "ServiceSchedulerInitiated", "Task failed container health checks", now)
+        service.add_event(f"(task {task.id}) failed container health checks.", now)
+    service.primary.failed_tasks += len(tasks)
 
 
 def _names(tasks: Sequence[Task]) -> str:
