@@ -9,6 +9,7 @@ import pytest
 
 from pytest_kecs import isolation
 from pytest_kecs import markers
+from pytest_kecs import misreading
 from pytest_kecs import opening
 from pytest_kecs import settings
 from pytest_kecs.fixtures import ecs_client
@@ -23,7 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    misreading.refuse_misread_values(early_config, args, early_config.known_args_namespace)
     # Earlier than pytest_configure: conftests may make clients when they are imported.
     opening.open_environment(early_config, early_config.known_args_namespace)
 

@@ -85,6 +85,31 @@ def test_a_wrong_value_ends_the_run_with_one_line(
     result.stderr.no_fnmatch_line("*Traceback*")
 
 
+@pytest.mark.parametrize("flag", ["--kecs-kubeconfig", "--kecs-kind-image"])
+def test_a_value_that_pytest_took_for_a_test_path_is_refused(
+    pytester: pytest.Pytester, flag: str
+) -> None:
+    project = pytester.mkdir("project")
+    (project / "pytest.ini").write_text("[pytest]\nkecs_region = eu-west-1\n")
+    (project / "test_it.py").write_text(PLAIN)
+    (project / "config").touch()
+    elsewhere = pytester.mkdir("elsewhere") / "config"
+    elsewhere.touch()
+    os.chdir(project)
+    misled = pytester.runpytest_subprocess(flag, elsewhere)
+    assert misled.ret == pytest.ExitCode.USAGE_ERROR
+    misled.stderr.fnmatch_lines(
+        [
+            f"ERROR: write {flag}={elsewhere}, with an equals sign: *with no ini file, instead of {project} with *"
+        ]
+    )
+    for arguments in ([f"{flag}={elsewhere}"], [flag, "config"], [".", flag, elsewhere]):
+        result = pytester.runpytest_subprocess(*arguments)
+        result.assert_outcomes(passed=1)
+        result.stdout.fnmatch_lines([f"rootdir: {project}", "configfile: pytest.ini"])
+    pytester.runpytest_subprocess(flag, "config", "-n1").assert_outcomes(passed=1)
+
+
 def test_the_marker_is_registered(inner: pytest.Pytester) -> None:
     inner.makepyfile("import pytest\n@pytest.mark.kecs\ndef test_it(): pass")
     result = inner.runpytest_inprocess("--strict-markers", "--collect-only")
