@@ -133,9 +133,10 @@ class Ownership:
     def _bind(self, options: LaunchOptions) -> None:
         from pytest_kecs.launcher import Launcher
 
-        self._launcher = launcher = Launcher(options, version=self._version)
+        launcher = Launcher(options, version=self._version)
         launcher.bind()
         launcher.activate_on_connect()
+        self._launcher = launcher
         self.identity = Identity(
             pid=os.getpid(),
             name=launcher.name,

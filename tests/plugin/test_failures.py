@@ -272,6 +272,17 @@ def test_a_server_that_ends_at_once_is_told(inner: pytest.Pytester, home: Path) 
     assert list(home.iterdir()) == []
 
 
+def test_a_home_that_is_open_to_others_is_told_to_tests_that_need_it(
+    inner: pytest.Pytester, home: Path
+) -> None:
+    home.mkdir(mode=0o755)
+    inner.makepyfile("def test_ecs(ecs_client): pass\ndef test_plain(): pass")
+    result = run(inner)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["EnvironmentStartError: * is open to other users *"])
+    result.stderr.no_fnmatch_line("*Traceback*")
+
+
 def test_engines_that_cannot_start_say_why(
     inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,7 +100,8 @@ def test_a_value_that_pytest_took_for_a_test_path_is_refused(
     assert misled.ret == pytest.ExitCode.USAGE_ERROR
     misled.stderr.fnmatch_lines(
         [
-            f"ERROR: write {flag}={elsewhere}, with an equals sign: *with no ini file, instead of {project} with *"
+            f"ERROR: write {flag}={elsewhere}, with an equals sign: "
+            f"*with no ini file, instead of {project} with *"
         ]
     )
     for arguments in ([f"{flag}={elsewhere}"], [flag, "config"], [".", flag, elsewhere]):
