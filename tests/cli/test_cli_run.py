@@ -47,6 +47,29 @@ def test_the_variables(kecs: Any) -> None:
     assert environ["PATH"]
 
 
+def test_auto_says_which_engine_it_takes_and_why(kecs: Any) -> None:
+    ended = kecs(
+        *("run", "--engine", "auto", "--kind-image", "node", "--"),
+        *(sys.executable, "-c", RUN_A_TASK),
+        PATH="/usr/bin:/bin",
+    )
+    assert ended.stderr == "kecs: engine process (auto: kind is not installed)\n"
+    assert (ended.returncode, ended.stdout) == (5, "123456789012\n")
+
+
+def test_auto_takes_kind_where_docker_answers(kecs: Any, tmp_path: Path) -> None:
+    for name, script in (("docker", "exit 0"), ("kind", "echo no cluster today >&2; exit 1")):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    ended = kecs("serve", "--engine", "auto", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert ended.stderr.startswith(
+        "kecs: engine kind (auto: kind is installed and docker answers)\n"
+    )
+    assert "no cluster today" in ended.stderr
+    assert ended.returncode == 1
+
+
 def test_without_two_dashes(kecs: Any) -> None:
     assert kecs("run", "sh", "-c", "exit 3").returncode == 3
 
