@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from kecs_server.credentials import derive_credentials
+from kecs_server.engines.process.launching import COOKIE
 
 from pytest_kecs import __version__
 from pytest_kecs.admin import AdminClient
@@ -118,7 +119,10 @@ def run(given: argparse.Namespace) -> int:
             interruption = _until_ready(launcher, options, events)
             if interruption is not None:
                 return 128 + interruption
-        return _run_command(command, _variables(launcher, options.region), launcher, events)
+        variables = _variables(launcher, options.region)
+        # By the cookie the server finds what is to end, should this process be killed outright.
+        variables[COOKIE] = launcher.name
+        return _run_command(command, variables, launcher, events)
 
 
 def _run_command(
