@@ -29,7 +29,7 @@ from pytest_kecs.errors import ServerGone
 # waits for its tasks.
 ANSWER_SECONDS = 60.0
 
-Answer = TypeVar("Answer", "EngineState", "Health", "Waited", "ContainerLog")
+Answer = TypeVar("Answer", "EngineState", "Health", "Waited", "ContainerLog", "Reached")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,16 @@ class ContainerLog:
     name: str
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """Where a container's port is reached; else why it is not, and whether time was up."""
+
+    host: str
+    port: int
+    why: str
+    timed_out: bool
 
 
 class AdminClient:
@@ -191,6 +201,13 @@ class AdminClient:
         body = {"task": task, "container": container, "command": list(command)}
         answer = self._call("POST", "/exec", {**body, "timeout": timeout}, held=timeout)
         return answer["exit_code"], str(answer["output"])
+
+    def address(
+        self, task: str, container: str | None, port: int | None, timeout: float
+    ) -> Reached:
+        """Wait until a container's port is listened on, and say where it is reached."""
+        body = {"task": task, "container": container, "port": port, "timeout": timeout}
+        return _read(Reached, self._call("POST", "/address", body, held=timeout))
 
     def timeline(self) -> list[dict[str, Any]]:
         """What happened in the realm, oldest first: `at`, `kind`, `subject`, `text` and more."""

@@ -23,7 +23,6 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from kecs_server.credentials import derive_credentials
-from kecs_server.engines.process.launching import COOKIE
 
 from pytest_kecs import __version__
 from pytest_kecs.admin import AdminClient
@@ -40,7 +39,6 @@ from pytest_kecs.exports import aws_variables
 from pytest_kecs.kubeconfig import kubeconfig_problem
 from pytest_kecs.launcher import Launcher
 from pytest_kecs.launcher import LaunchOptions
-from pytest_kecs.machine import choose_engine
 
 _ENV_FILE_MARK = "# Written by `kecs serve`, which removes this file at its end: "
 _PROGRESS_SECONDS = 30.0
@@ -119,10 +117,7 @@ def run(given: argparse.Namespace) -> int:
             interruption = _until_ready(launcher, options, events)
             if interruption is not None:
                 return 128 + interruption
-        variables = _variables(launcher, options.region)
-        # By the cookie the server finds what is to end, should this process be killed outright.
-        variables[COOKIE] = launcher.name
-        return _run_command(command, variables, launcher, events)
+        return _run_command(command, _variables(launcher, options.region), launcher, events)
 
 
 def _run_command(
@@ -172,7 +167,7 @@ def _terminal_told(number: int) -> bool:
 def _launch_options(given: argparse.Namespace, *, port: int) -> LaunchOptions:
     _check_engine_options(given)
     return LaunchOptions(
-        engine=_chosen_engine() if given.engine == "auto" else given.engine,
+        engine=given.engine,
         region=given.region,
         images=dict(given.image),
         rootdir=str(Path.cwd()),
@@ -184,13 +179,6 @@ def _launch_options(given: argparse.Namespace, *, port: int) -> LaunchOptions:
     )
 
 
-def _chosen_engine() -> str:
-    """What `auto` means here; says so, on standard error: standard output is the command's."""
-    engine, why = choose_engine()
-    print(f"kecs: engine {engine} ({why})", file=sys.stderr, flush=True)
-    return engine
-
-
 def _check_engine_options(given: argparse.Namespace) -> None:
     for name, engine in (
         ("kubeconfig", "kubernetes"),
@@ -198,9 +186,7 @@ def _check_engine_options(given: argparse.Namespace) -> None:
         ("namespace", "kubernetes"),
         ("kind_image", "kind"),
     ):
-        # `auto` may turn out to be kind, never a cluster of one's own.
-        is_of_use = given.engine == engine or (given.engine, engine) == ("auto", "kind")
-        if getattr(given, name) is not None and not is_of_use:
+        if getattr(given, name) is not None and given.engine != engine:
             flag = "--" + name.replace("_", "-")
             raise InvalidSetting(f"{flag} is for --engine {engine}, not for {given.engine}")
     problem = kubeconfig_problem(given.kubeconfig)

@@ -1,7 +1,7 @@
 """Why tasks and services are where they are, as text for a person.
 
 Works on what `GET /_kecs/report` gives: tasks and services as Describe calls return them, the
-timeline, and the end of each container's log; and on the server's own log.
+containers' ports, the timeline, and the end of each container's log; and on the server's own log.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ _RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (?=[A-Z]+ )", re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last)"
 _ERRORS_SHOWN = 5
 
+_IN_USE = re.compile(r"EADDRINUSE|address already in use", re.IGNORECASE)
+
 
 def sections(report: Report, log_lines: int) -> list[tuple[str, str]]:
     """Title and text for each part of the report that has something to tell."""
     parts = [
-        ("kecs tasks", tasks_text(report.get("tasks", ()))),
+        ("kecs tasks", _lines(tasks_text(report.get("tasks", ())), advice_text(report))),
         ("kecs logs", logs_text(report, log_lines)),
         ("kecs service events", events_text(report.get("services", ()))),
         ("kecs timeline", timeline_text(report.get("timeline", ()))),
@@ -68,6 +70,36 @@ def reasons(task: Mapping[str, Any]) -> list[str]:
         if container.get("reason"):
             lines.append(f"{container['name']}: {container['reason']}")
     return lines
+
+
+def advice_text(report: Report, task_id: str | None = None) -> str:
+    """What to write where a program found its port in use; of one task only if it is given."""
+    lines = []
+    for task in report.get("tasks", ()):
+        identifier = last_part(task["taskArn"])
+        logs = report.get("logs", {}).get(identifier, {})
+        for container in task.get("containers", ()):
+            name = container["name"]
+            said = "\n".join(logs.get(name, {}).values())
+            if task_id in (None, identifier) and container.get("exitCode") and _IN_USE.search(said):
+                ports = report.get("ports", {}).get(identifier, {}).get(name, ())
+                lines.append(f"{identifier[:8]} {name}: {_port_advice(report, ports)}")
+    return "\n".join(lines)
+
+
+def _port_advice(report: Report, ports: Sequence[int]) -> str:
+    which = " or ".join(map(str, ports))
+    if report.get("engine") != "process":
+        return (
+            f"its port {which} is in use in the Pod, whose containers share one localhost, in "
+            "bridge mode too; let each listen on another port"
+        )
+    port = ports[0] if ports else "N"
+    return (
+        f"its port {which} is in use on this machine, which all tasks share; let the program "
+        f"listen where it is told, at $KECS_HOST and $KECS_PORT_{port}, in a stand-in {{host}} "
+        f"and {{port:{port}}}"
+    )
 
 
 def logs_text(report: Report, log_lines: int, task_id: str | None = None) -> str:
@@ -126,9 +158,14 @@ def task_story(task: Mapping[str, Any], report: Report, log_lines: int) -> str:
     task_id = last_part(task["taskArn"])
     parts = [
         tasks_text([task]),
+        advice_text(report, task_id),
         logs_text(report, log_lines, task_id),
         timeline_text(report.get("timeline", ()), task_id),
     ]
+    return _lines(*parts)
+
+
+def _lines(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
@@ -136,9 +173,10 @@ def service_story(service: Mapping[str, Any], report: Report, log_lines: int) ->
     """All that is known of one service: counts, events, its tasks and their logs."""
     group = f"service:{service['serviceName']}"
     tasks = [task for task in report.get("tasks", ()) if task.get("group") == group]
-    logs = [logs_text(report, log_lines, last_part(task["taskArn"])) for task in tasks]
-    parts = [events_text([service]), tasks_text(tasks), *logs]
-    return "\n".join(part for part in parts if part)
+    ids = [last_part(task["taskArn"]) for task in tasks]
+    advice = [advice_text(report, task_id) for task_id in ids]
+    logs = [logs_text(report, log_lines, task_id) for task_id in ids]
+    return _lines(events_text([service]), tasks_text(tasks), *advice, *logs)
 
 
 def last_part(arn: str, longest: int | None = None) -> str:

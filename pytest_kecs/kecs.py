@@ -125,15 +125,6 @@ class Kecs:
         __tracebackhide__ = True
         return self._wait_task(task, cluster, timeout, "RUNNING", _is_running)
 
-    def wait_healthy(
-        self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
-    ) -> Task:
-        """Wait until the task's healthStatus is HEALTHY, as its containers' health checks say; a
-        task that is stopping can no longer become so, and one without health checks never does.
-        """
-        __tracebackhide__ = True
-        return self._wait_task(task, cluster, timeout, "HEALTHY", _is_healthy)
-
     def wait_stopped(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
@@ -230,6 +221,32 @@ class Kecs:
         code, output = self._admin.execute(_located(task, None)[0], container, words, timeout)
         return ExecResult(exit_code=code, output=output)
 
+    def url(
+        self,
+        task: TaskReference,
+        container: str | None = None,
+        port: int | None = None,
+        *,
+        scheme: str = "http",
+        timeout: float = TASK_SECONDS,
+    ) -> str:
+        """The URL at which the test reaches what a container listens at, `http://127.0.0.1:32768`
+        for example, as soon as it does. Container and port (the container's own) need not be named
+        where the definition's port mappings leave no doubt.
+
+        :raises WaitError: the container has stopped.
+        :raises WaitTimeout: nothing of it listened within `timeout` seconds; what did, is said.
+        :raises AdminError: no such task or container, or it is not clear which is meant.
+        """
+        __tracebackhide__ = True
+        arn, cluster = _located(task, None)
+        found = self._admin.address(arn, container, port, timeout)
+        if found.why:
+            kind = WaitTimeout if found.timed_out else WaitError
+            seen = self.describe(arn, cluster=cluster)
+            raise self._task_error(kind, seen, f"cannot be reached: {found.why}")
+        return f"{scheme}://{found.host}:{found.port}"
+
     def map_image(
         self,
         pattern: str,
@@ -300,13 +317,6 @@ class Kecs:
         __tracebackhide__ = True
         return self.wait_running(task, timeout, cluster=cluster)
 
-    def assert_healthy(
-        self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
-    ) -> Task:
-        """Assert that the task is HEALTHY, or becomes so."""
-        __tracebackhide__ = True
-        return self.wait_healthy(task, timeout, cluster=cluster)
-
     def assert_service_stable(
         self,
         service: ServiceReference,
@@ -359,10 +369,6 @@ class Kecs:
 
 def _is_running(task: Task) -> bool:
     return task.last_status == "RUNNING" and task.desired_status == "RUNNING"
-
-
-def _is_healthy(task: Task) -> bool:
-    return bool(task["healthStatus"] == "HEALTHY" and task.desired_status == "RUNNING")
 
 
 def _is_stopped(task: Task) -> bool:

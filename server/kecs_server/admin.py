@@ -58,6 +58,7 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("POST", "/wait", admin.wait),
         ("GET", "/logs", admin.logs),
         ("POST", "/exec", admin.execute),
+        ("POST", "/address", admin.address),
         ("GET", "/timeline", admin.timeline),
         ("GET", "/report", admin.report),
         ("POST", "/images", admin.map_images),
@@ -182,6 +183,20 @@ class Admin:
             params.get("container"),
             command,
             _number(params, "timeout", EXEC_TIMEOUT),
+        )
+
+    def address(self, key: str, params: Structure) -> Structure:
+        port = params.get("port")
+        if port is not None and (type(port) is not int or not 0 < port < 65536):
+            raise BadRequest(f"port is a number from 1 to 65535, not {port!r}")
+        container = params.get("container")
+        return report.address(
+            self._environment,
+            self._access(key).realm,
+            str(params.get("task") or ""),
+            None if container is None else str(container),
+            port,
+            min(_number(params, "timeout", MAX_WAIT), MAX_WAIT),
         )
 
     def timeline(self, key: str, params: Structure) -> Structure:

@@ -18,6 +18,7 @@ from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.host import EngineHost
 from kecs_server.engines.spec import Surroundings
 from kecs_server.engines.spec import task_spec
+from kecs_server.network.network import Network
 from kecs_server.scheduler.loop import Scheduler
 from kecs_server.settings import ENGINES
 from kecs_server.settings import ServerSettings
@@ -51,8 +52,9 @@ class Environment:
         self.engines: Mapping[str, EngineHost] = {
             name: EngineHost(partial(self._make_engine, name), self._observe) for name in ENGINES
         }
+        self.network = Network(lambda name: self.engines[name].engine)
         self._fetcher = Fetcher(self._observe)
-        self.scheduler = Scheduler(self.engines, self._spec_of, self._fetch)
+        self.scheduler = Scheduler(self.engines, self.network, self._spec_of, self._fetch)
         self.realms = Realms(settings.secret, self._make_realm, self._end_realm)
 
     def start(self) -> None:
@@ -69,6 +71,7 @@ class Environment:
             realm.end()
         for engine in self.engines.values():
             engine.close()
+        self.network.close()
 
     def _observe(self, observation: Observation) -> None:
         self.scheduler.observe(observation)
@@ -102,6 +105,7 @@ class Environment:
                 endpoint=self._container_endpoint(realm.engine),
                 images=realm.images,
                 names=names,
+                addressing=self.network.attach(task, realm.engine),
             ),
         )
 

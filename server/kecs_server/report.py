@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 from kecs_server.engines.base import ContainerLogs
 from kecs_server.environment import Environment
+from kecs_server.network.reaching import chosen
+from kecs_server.network.reaching import reach
 from kecs_server.operations.service_views import service_view
 from kecs_server.operations.views import task_view
 from kecs_server.state.realm import Realm
@@ -26,12 +30,20 @@ def realm_report(environment: Environment, realm: Realm) -> Structure:
         clusters = _clusters(realm)
         tasks = [task for cluster in clusters for task in cluster.tasks.values()]
         report: Structure = {
+            "engine": realm.engine,
             "tasks": [task_view(task) for task in tasks],
             "services": [
                 service_view(service, cluster)
                 for cluster in clusters
                 for service in cluster.services.values()
             ],
+            "ports": {
+                task.id: {
+                    item.name: [mapping.first for mapping in port_mappings(item.definition)]
+                    for item in task.containers
+                }
+                for task in tasks
+            },
             "timeline": realm.timeline.as_json(),
         }
     report["logs"] = {
@@ -93,6 +105,23 @@ def execute(
         raise ValueError(f"the container {name} does not run, it is {status}")
     result = engine.execute(task.id, name, command, timeout).result()
     return {"exit_code": result.exit_code, "output": result.output.decode("utf-8", "replace")}
+
+
+def address(
+    environment: Environment,
+    realm: Realm,
+    reference: str,
+    container: str | None,
+    port: int | None,
+    timeout: float,
+) -> Structure:
+    """Where a container's port is reached, or why it is not.
+
+    :raises ValueError: no such task or container, or it is not clear which is meant.
+    """
+    task = _find_task(realm, reference)
+    found, number = chosen(task, container, port)
+    return asdict(reach(environment.network, realm, task, found, number, timeout))
 
 
 def reset_account(environment: Environment, realm: Realm, account: str) -> Structure:

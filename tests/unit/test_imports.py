@@ -19,6 +19,7 @@ ORDER = (
     "domain",
     "state",
     "engines",
+    "network",
     "scheduler",
     "operations",
     "protocol",

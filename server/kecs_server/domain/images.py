@@ -5,6 +5,7 @@ A table maps patterns (`fnmatch`, case-sensitive, first match wins) to stand-ins
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ class StandIn:
     image: str | None = None
     pull_error: str | None = None
 
+
+_PORT = re.compile(r"\{port:(\d{1,5})\}", re.ASCII)
 
 Images = Mapping[str, StandIn]
 """Pattern -> stand-in, in the order in which they are tried."""
@@ -78,12 +81,15 @@ def find_stand_in(image: str, images: Images) -> StandIn | None:
 
 
 def expanded(stand_in: StandIn, names: Mapping[str, str]) -> StandIn:
-    """`{python}`, `{rootdir}` and whatever else `names` has, replaced; other braces are kept."""
+    """`{python}`, `{rootdir}` and whatever else `names` has, replaced; other braces are kept.
+
+    A port that `names` does not have is itself: `{port:8080}` is 8080.
+    """
 
     def expand(text: str) -> str:
         for name, value in names.items():
             text = text.replace("{" + name + "}", value)
-        return text
+        return _PORT.sub(r"\1", text)
 
     directory = stand_in.working_directory
     return replace(

@@ -84,7 +84,7 @@ def new_task(launch: Launch) -> Task:
         overrides=overrides,
         capacity_provider=launch.capacity_provider,
         platform_version=launch.platform_version if is_fargate else None,
-        container_instance_arn=None if is_fargate else arn("container-instance", _host_id(cluster)),
+        container_instance_arn=None if is_fargate else host_arn(cluster),
         network_interface=_interface(launch) if is_awsvpc else None,
         started_by=launch.started_by,
         service_name=launch.service_name,
@@ -95,6 +95,12 @@ def new_task(launch: Launch) -> Task:
     task.news.append((launch.now, f"{task.last_status.name} ({definition.family})"))
     cluster.tasks[task.id] = task
     return task
+
+
+def host_arn(cluster: Cluster) -> str:
+    """The ARN under which the engine's host stands for a container instance of the cluster."""
+    identifier = hashlib.blake2b(cluster.arn.encode(), digest_size=16).hexdigest()
+    return cluster.arn.replace(":cluster/", ":container-instance/") + f"/{identifier}"
 
 
 def cpu_architecture() -> str:
@@ -118,11 +124,6 @@ def _overrides(launch: Launch) -> Structure:
             for container in launch.definition.containers
         ],
     }
-
-
-def _host_id(cluster: Cluster) -> str:
-    """The id under which the engine's host stands for an instance of the cluster."""
-    return hashlib.blake2b(cluster.arn.encode(), digest_size=16).hexdigest()
 
 
 def _interface(launch: Launch) -> NetworkInterface:

@@ -9,6 +9,7 @@ from dataclasses import field
 from enum import IntEnum
 from typing import Any
 
+from kecs_server.domain.ports import Binding
 from kecs_server.domain.references import Resources
 from kecs_server.domain.references import WantedFile
 from kecs_server.domain.references import WantedSecret
@@ -81,6 +82,7 @@ class Container:
     started_at: float | None = None
     finished_at: float | None = None
     health: Health | None = None
+    bindings: tuple[Binding, ...] = ()
     metadata_id: str = field(default_factory=lambda: secrets.token_hex(16))
     """What the container's metadata address ends with: whoever knows it may ask."""
 

@@ -7,6 +7,7 @@ what it sees. Commands return at once; whatever they bring about arrives as an o
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
+
+from kecs_server.domain.ports import Binding
 
 
 class VolumeKind(StrEnum):
@@ -158,6 +161,16 @@ class PullStopped(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortsBound(Observation):
+    """Ports of the host stand for the container's. Sent by the server's own network, before the
+    container starts.
+    """
+
+    container: str
+    bindings: tuple[Binding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerStarted(Observation):
     """The container's first process runs. `runtime_id` names it in the engine's own terms."""
 
@@ -247,10 +260,10 @@ class EngineError(Exception):
 
 
 class Engine(Protocol):
-    """Runs containers. Every method but `open`, `logs` and `close` returns at once. Those that
-    change something are called from one thread (the scheduler's), are idempotent, and ignore tasks
-    and containers that they do not know. Nothing is raised for what happens to a container: that
-    is an observation.
+    """Runs containers. Every method but `open`, `locate`, `connect`, `usage`, `logs` and `close`
+    returns at once. Those that change something are called from one thread (the scheduler's), are
+    idempotent, and ignore tasks and containers that they do not know. Nothing is raised for what
+    happens to a container: that is an observation.
     """
 
     name: str
@@ -293,6 +306,24 @@ class Engine(Protocol):
     def usage(self, task_id: str, container: str) -> Usage | None:
         """What the container uses now; None if it does not run, or the engine cannot tell. May
         take a while. Thread-safe.
+        """
+
+    def locate(self, task_id: str, container: str, port: int) -> str | None:
+        """The address of this machine at which what listens on that TCP port in the container is
+        reached; None: only `connect` reaches it. May take a while. Thread-safe.
+
+        :raises OSError: as `connect` does.
+        """
+
+    def connect(
+        self, task_id: str, container: str, port: int, protocol: str = "tcp"
+    ) -> socket.socket:
+        """A connected stream ("tcp") or datagram ("udp") socket to what listens on that port in the
+        container, and to nobody else. May take a while. Thread-safe.
+
+        :raises ConnectionRefusedError: nothing of the container listens there; the text is for a
+            person.
+        :raises OSError: the connection cannot be made.
         """
 
     def remove(self, task_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from kecs_server.domain.images import Images
 from kecs_server.domain.images import StandIn
 from kecs_server.domain.images import expanded
 from kecs_server.domain.images import find_stand_in
+from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.references import Resources
 from kecs_server.domain.sizes import parse_cpu
 from kecs_server.domain.sizes import parse_memory
@@ -43,17 +45,49 @@ _FILE_SYSTEMS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Addressing:
+    """What a container's program is told of its network: the address to listen at, for each TCP
+    port of its mappings the port to listen on, and the addresses of the task's containers.
+    """
+
+    host: str
+    ports: Mapping[int, int]
+    peers: Mapping[str, str]
+
+    def names(self) -> dict[str, str]:
+        """For stand-ins: `{host}`, `{port:8080}`, `{peer:db}`."""
+        return {
+            "host": self.host,
+            **{f"port:{port}": str(told) for port, told in self.ports.items()},
+            **{f"peer:{name}": address for name, address in self.peers.items()},
+        }
+
+    def variables(self) -> dict[str, str]:
+        """The same for the environment: KECS_HOST, KECS_PORT_8080, KECS_PEER_DB."""
+        return {
+            "KECS_HOST": self.host,
+            **{f"KECS_PORT_{port}": str(told) for port, told in self.ports.items()},
+            **{
+                "KECS_PEER_" + re.sub("[^A-Z0-9]", "_", name.upper()): address
+                for name, address in self.peers.items()
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What containers get from where they run.
 
     endpoint: where they reach this server; None where they cannot.
     names: values of `{python}` and the like in stand-ins.
+    addressing: of each container of the task.
     """
 
     region: str
     endpoint: str | None
     images: Images
     names: Mapping[str, str]
+    addressing: Mapping[str, Addressing]
 
 
 def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
@@ -71,6 +105,7 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
             "service": task.service_name or "",
         },
         network_mode=task.task_definition.network_mode,
+        address=_own_address(task, surroundings),
         volumes=tuple(volume_of(volume) for volume in body["volumes"]),
         cpu=parse_cpu(sizes["cpu"]) if "cpu" in sizes else None,
         memory=parse_memory(sizes["memory"]) if "memory" in sizes else None,
@@ -79,12 +114,21 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
     )
 
 
+def _own_address(task: Task, surroundings: Surroundings) -> str | None:
+    """Containers of an awsvpc task share one; elsewhere the task as such has none."""
+    if not task.is_awsvpc:
+        return None
+    return surroundings.addressing[task.containers[0].name].host
+
+
 def _container_spec(task: Task, container: Container, surroundings: Surroundings) -> ContainerSpec:
     definition = container.definition
     override = container.override
     image = definition["image"]
     found = find_stand_in(image, surroundings.images)
-    stand_in = expanded(found, surroundings.names) if found else StandIn()
+    addressing = surroundings.addressing[container.name]
+    names = {**surroundings.names, **addressing.names()}
+    stand_in = expanded(found, names) if found else StandIn()
     entry_point, command = _argv(definition, override, stand_in)
     linux = definition.get("linuxParameters", {})
     capabilities = linux.get("capabilities", {})
@@ -103,7 +147,7 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
         restarts=bool(definition.get("restartPolicy", {}).get("enabled")),
         user=definition.get("user"),
         hostname=definition.get("hostname"),
-        hosts={host["hostname"]: host["ipAddress"] for host in definition.get("extraHosts", ())},
+        hosts=_hosts(definition, addressing),
         dns_servers=tuple(definition.get("dnsServers", ())),
         dns_search_domains=tuple(definition.get("dnsSearchDomains", ())),
         interactive=definition.get("interactive", False),
@@ -169,13 +213,21 @@ def _mounts(task: Task, definition: Structure) -> Iterator[Mount]:
             yield replace(mount, read_only=mount.read_only or source.get("readOnly", False))
 
 
+def _hosts(definition: Structure, addressing: Addressing) -> dict[str, str]:
+    """The container's lines of /etc/hosts: its links by name and alias, and what it adds."""
+    hosts: dict[str, str] = {}
+    for link in definition.get("links", ()):
+        name, _, alias = link.partition(":")
+        hosts |= {name: addressing.peers[name], alias or name: addressing.peers[name]}
+    for host in definition.get("extraHosts", ()):
+        hosts[host["hostname"]] = host["ipAddress"]
+    return hosts
+
+
 def _ports(definition: Structure) -> Iterator[tuple[int, str]]:
-    for mapping in definition["portMappings"]:
-        first, _, last = str(
-            mapping.get("containerPortRange", mapping.get("containerPort", 0))
-        ).partition("-")
-        for port in range(int(first), int(last or first) + 1):
-            yield port, mapping["protocol"]
+    for mapping in port_mappings(definition):
+        for port in range(mapping.first, mapping.last + 1):
+            yield port, mapping.protocol
 
 
 def _argv(
@@ -204,6 +256,7 @@ def _injected(task: Task, container: Container, surroundings: Surroundings) -> d
         "AWS_DEFAULT_REGION": surroundings.region,
         # Nothing in a task reaches real AWS by accident.
         "AWS_ENDPOINT_URL": surroundings.endpoint or NOWHERE,
+        **surroundings.addressing[container.name].variables(),
     }
     endpoint, identifier = surroundings.endpoint, container.metadata_id
     if endpoint is not None:

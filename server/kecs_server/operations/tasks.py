@@ -7,7 +7,9 @@ from typing import Any
 
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import Launch
+from kecs_server.domain.launch import host_arn
 from kecs_server.domain.launch import new_task
+from kecs_server.domain.room import lacking
 from kecs_server.domain.strategy import providers_for
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.tags import checked_tags
@@ -44,8 +46,14 @@ def run_task(call: Call, params: Structure) -> Structure:
     known = _known_token(call, cluster, params)
     if known is not None:
         return known
-    tasks = [new_task(launch) for launch in _launches(call, cluster, definition, params)]
-    answer: Structure = {"tasks": [views.task_view(task) for task in tasks], "failures": []}
+    tasks, failures = [], []
+    for launch in _launches(call, cluster, definition, params):
+        reason = lacking(cluster, definition)
+        if reason is None:
+            tasks.append(new_task(launch))
+        else:
+            failures.append({"arn": host_arn(cluster), "reason": reason})
+    answer: Structure = {"tasks": [views.task_view(task) for task in tasks], "failures": failures}
     for task in tasks:
         call.realm.touch_task(cluster, task)
     if params.get("clientToken"):
@@ -53,7 +61,7 @@ def run_task(call: Call, params: Structure) -> Structure:
             request=params,
             cluster=cluster.name,
             task_ids=[task.id for task in tasks],
-            failures=[],
+            failures=failures,
             used_at=call.now,
         )
     return answer

@@ -10,6 +10,7 @@ from typing import Any
 
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import cpu_architecture
+from kecs_server.domain.ports import Binding
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
@@ -233,13 +234,26 @@ def _container_view(task: Task, container: Container) -> Structure:
             "lastStatus": container.last_status,
             "exitCode": container.exit_code,
             "reason": container.reason,
-            "networkBindings": [],
+            "networkBindings": [_binding_view(binding) for binding in container.bindings],
             "networkInterfaces": interfaces,
             "healthStatus": container.health_status,
             "managedAgents": _managed_agents(task, container),
             **{name: None if size is None else str(size) for name, size in sizes.items()},
         }
     )
+
+
+def _binding_view(binding: Binding) -> Structure:
+    """Host ports are bound at every address, in ECS's words, and reached at 127.0.0.1."""
+    mapping, port = binding.mapping, binding.host_port
+    view: Structure = {"bindIP": "0.0.0.0", "protocol": mapping.protocol}
+    if mapping.is_range:
+        view["containerPortRange"] = f"{mapping.first}-{mapping.last}"
+        view["hostPortRange"] = f"{port}-{port + mapping.size - 1}"
+    else:
+        view["containerPort"] = mapping.first
+        view["hostPort"] = port
+    return view
 
 
 def _managed_agents(task: Task, container: Container) -> list[Structure] | None:

@@ -112,6 +112,8 @@ def _start(task: Task, now: float) -> Iterator[Command]:
         yield from _fetch(task)
     if task.resources is not None and not task.provision_asked:
         task.provision_asked = True
+        if task.network_interface is not None:
+            task.network_interface.status = "ATTACHING"
         yield Provision()
     if not task.provisioned:
         return
@@ -198,10 +200,12 @@ def _on_resources_failed(task: Task, observation: ResourcesFailed, now: float) -
 
 def _on_provisioned(task: Task, observation: base.Provisioned, now: float) -> None:
     task.provisioned = True
-    task.connectivity_at = task.connectivity_at or now
     if task.network_interface is not None:
+        if observation.address is None:  # It becomes known later, and the interface with it.
+            return
         task.network_interface.status = "ATTACHED"
         task.network_interface.private_address = observation.address
+    task.connectivity_at = task.connectivity_at or now
 
 
 def _on_pull_started(task: Task, observation: base.PullStarted, now: float) -> None:
@@ -210,6 +214,10 @@ def _on_pull_started(task: Task, observation: base.PullStarted, now: float) -> N
 
 def _on_pull_stopped(task: Task, observation: base.PullStopped, now: float) -> None:
     task.pull_stopped_at = now
+
+
+def _on_ports_bound(task: Task, observation: base.PortsBound, now: float) -> None:
+    task.container(observation.container).bindings = observation.bindings
 
 
 def _on_container_started(task: Task, observation: base.ContainerStarted, now: float) -> None:
@@ -310,6 +318,7 @@ _OBSERVERS: dict[type[base.Observation], Callable[..., None]] = {
     base.Provisioned: _on_provisioned,
     base.PullStarted: _on_pull_started,
     base.PullStopped: _on_pull_stopped,
+    base.PortsBound: _on_ports_bound,
     base.ContainerStarted: _on_container_started,
     base.ContainerStopped: _on_container_stopped,
     base.HealthChecked: _on_health_checked,

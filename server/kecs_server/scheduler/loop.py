@@ -15,14 +15,18 @@ from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
+from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import Engine
 from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import HealthChecked
 from kecs_server.engines.base import Observation
+from kecs_server.engines.base import PortsBound
 from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.host import EngineHost
+from kecs_server.network.host_ports import PortError
+from kecs_server.network.network import Network
 from kecs_server.scheduler import agent
 from kecs_server.scheduler import services
 from kecs_server.scheduler.agenda import Agenda
@@ -73,8 +77,15 @@ class Scheduler:
     :param fetch: gets what a task refers to; returns at once and ends in an observation.
     """
 
-    def __init__(self, engines: Mapping[str, EngineHost], spec_of: SpecOf, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        engines: Mapping[str, EngineHost],
+        network: Network,
+        spec_of: SpecOf,
+        fetch: Fetch,
+    ) -> None:
         self._engines = engines
+        self._network = network
         self._spec_of = spec_of
         self._fetch = fetch
         self._fetching: dict[str, _Placed] = {}
@@ -159,6 +170,7 @@ class Scheduler:
     def _remove(self, realm: Realm, tasks: list[Task]) -> None:
         for task in tasks:
             if task.id in self._placed:
+                self._network.detach(task.id)
                 self._carry_out(realm, task, agent.Remove())
             elif task.provision_asked:
                 # Of any other task the engine knows nothing: it need not even be opened.
@@ -224,6 +236,9 @@ class Scheduler:
             self._fetching[task.id] = _Placed(realm, cluster, task)
         if agent.Provision() in commands:
             self._placed[task.id] = _Placed(realm, cluster, task)
+        if agent.Remove() in commands:
+            # Before anybody can see that the task has stopped.
+            self._network.detach(task.id)
         at = agent.look_again_at(task)
         if at is not None:
             self._agenda.add(realm, at, (cluster, task))
@@ -261,7 +276,7 @@ class Scheduler:
                 spec = self._spec_of(realm, task)
                 self._command(realm, task, lambda engine: engine.provision(spec))
             case agent.StartContainer(name):
-                self._command(realm, task, lambda engine: engine.start_container(task.id, name))
+                self._start(realm, task, name)
             case agent.StopContainers(names):
                 self._command(realm, task, lambda engine: engine.stop_containers(task.id, names))
             case agent.CheckHealth(name, argv, timeout):
@@ -274,6 +289,18 @@ class Scheduler:
                 )
             case agent.Remove():
                 self._command(realm, task, lambda engine: engine.remove(task.id))
+
+    def _start(self, realm: Realm, task: Task, name: str) -> None:
+        try:
+            bindings = self._network.open(task, name)
+        except PortError as error:
+            self.observe(
+                ContainerStopped(task_id=task.id, container=name, exit_code=None, reason=str(error))
+            )
+            return
+        if bindings:
+            self.observe(PortsBound(task_id=task.id, container=name, bindings=bindings))
+        self._command(realm, task, lambda engine: engine.start_container(task.id, name))
 
     def _tell_health(self, task_id: str, container: str, future: Future[ExecResult]) -> None:
         def tell(done: Future[ExecResult]) -> None:

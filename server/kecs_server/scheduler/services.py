@@ -14,10 +14,12 @@ from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import FARGATE_PLATFORM
 from kecs_server.domain.launch import Launch
+from kecs_server.domain.launch import host_arn
 from kecs_server.domain.launch import new_task
 from kecs_server.domain.rollout import Limits
 from kecs_server.domain.rollout import Member
 from kecs_server.domain.rollout import plan
+from kecs_server.domain.room import lacking
 from kecs_server.domain.service import DRAINING
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import STEADY
@@ -40,7 +42,9 @@ HEALTHY_AFTER = 0.25
 
 FIRST_RETRY = 0.25
 LAST_RETRY = 30.0
-"""Seconds between tries when tasks fail to start, doubling; on AWS up to 15 minutes."""
+"""Seconds between tries when tasks fail to start, doubling; on AWS up to 15 minutes. A task that
+finds no room is tried again after the first time each.
+"""
 
 EARLY = 1.0
 """Seconds of RUNNING: a task that exits sooner is replaced after a pause, others at once."""
@@ -53,6 +57,12 @@ where a start takes long enough for a service not to start hundreds of tasks in 
 
 EVENT_SUPPRESSION = 6 * 3600.0
 """Seconds in which a warning is not repeated (ecs-facts 7.7)."""
+
+_NO_ROOM = (
+    "was unable to place a task because no container instance met all of its requirements. The "
+    "closest matching (container-instance {}) is already using a port required by your task. For "
+    "more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
+)
 
 _BLOCKED = (
     "was unable to stop or start tasks during a deployment because of the service deployment "
@@ -93,7 +103,10 @@ def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
         service.is_steady = False
         if primary.retry_at is not None and primary.retry_at > now:
             return Outcome(stopped, look_again_at=min([*moments, primary.retry_at]))
-    started = _start(cluster, service, min(decided.start, STARTS_AT_ONCE), tasks, now)
+    wanted = min(decided.start, STARTS_AT_ONCE)
+    started = _start(cluster, service, wanted, tasks, now)
+    if len(started) < wanted:
+        moments.append(now + FIRST_RETRY)
     if not started and not stopped:
         _settle(service, tasks, now)
         _warn_if_blocked(service, tasks, now)
@@ -193,10 +206,21 @@ def _start(
             if task.started_by == deployment.id and task.capacity_provider
         )
         providers = list(providers_for(deployment.capacity_provider_strategy, running, count))
-    started = [new_task(_launch(cluster, service, provider, now)) for provider in providers]
+    started = []
+    for provider in providers:
+        if lacking(cluster, deployment.task_definition):
+            _warn(service, _NO_ROOM.format(host_arn(cluster).rpartition("/")[2]), now)
+            break
+        started.append(new_task(_launch(cluster, service, provider, now)))
     if started:
-        service.add_event(f"has started {count} tasks: {_names(started)}.", now)
+        service.add_event(f"has started {len(started)} tasks: {_names(started)}.", now)
     return started
+
+
+def _warn(service: Service, text: str, now: float) -> None:
+    """Say what stands in the way, and not again and again."""
+    if not service.has_event(text, now - EVENT_SUPPRESSION):
+        service.add_event(text, now)
 
 
 def _launch(cluster: Cluster, service: Service, provider: str | None, now: float) -> Launch:
@@ -279,8 +303,8 @@ def _warn_if_blocked(service: Service, tasks: Sequence[Task], now: float) -> Non
     """Say that the percentages leave no way from the old tasks to the new (ecs-facts 7.6)."""
     is_quiet = all(_is_healthy(service, task, now) for task in tasks)
     is_old_left = any(task.started_by != service.primary.id for task in tasks)
-    if is_quiet and is_old_left and not service.has_event(_BLOCKED, now - EVENT_SUPPRESSION):
-        service.add_event(_BLOCKED, now)
+    if is_quiet and is_old_left:
+        _warn(service, _BLOCKED, now)
 
 
 def _drain(service: Service, tasks: Sequence[Task], now: float) -> Outcome:

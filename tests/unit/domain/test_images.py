@@ -61,6 +61,18 @@ def test_first_match_wins() -> None:
     assert find_stand_in("other", {"app": StandIn()}) is None
 
 
+def test_a_port_without_another_is_itself() -> None:
+    given = StandIn(command=("{host}:{port:8080}", "{port:9}", "{peer:db}", "{peer:x}", "{port:}"))
+    names = {"host": "127.1.2.3", "port:8080": "40000", "peer:db": "127.1.2.4"}
+    assert expanded(given, names).command == (
+        "127.1.2.3:40000",
+        "9",
+        "127.1.2.4",
+        "{peer:x}",
+        "{port:}",
+    )
+
+
 def test_names_are_replaced_and_other_braces_kept() -> None:
     given = StandIn(
         entrypoint=("{python}",),

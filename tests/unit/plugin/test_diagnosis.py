@@ -55,6 +55,27 @@ def test_the_task_table_has_states_codes_and_reasons() -> None:
     ]
 
 
+def test_a_port_in_use_gets_advice() -> None:
+    said = {"stdout": "", "stderr": "OSError: [Errno 98] Address already in use"}
+    report = {
+        **REPORT,
+        "engine": "process",
+        "logs": {ID: {"app": said}},
+        "ports": {ID: {"app": [8080]}},
+    }
+    advice = diagnosis.advice_text(report, ID)
+    assert advice.startswith("01234567 app: its port 8080 is in use on this machine")
+    assert "$KECS_HOST and $KECS_PORT_8080, in a stand-in {host} and {port:8080}" in advice
+    assert advice in dict(diagnosis.sections(report, 20))["kecs tasks"]
+    assert advice in diagnosis.task_story(STOPPED, report, 20)
+    assert advice in diagnosis.service_story(SERVICE, report, 20)
+    assert "share one localhost" in diagnosis.advice_text({**report, "engine": "kind"})
+
+
+def test_no_advice_where_no_port_was_in_use() -> None:
+    assert diagnosis.advice_text({**REPORT, "engine": "process"}) == ""
+
+
 def test_logs_are_cut_to_their_last_lines() -> None:
     assert diagnosis.logs_text(REPORT, 2).splitlines() == [
         "01234567 app stdout:",

@@ -32,6 +32,7 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.host import EngineHost
+from kecs_server.network.network import Network
 from kecs_server.scheduler.agent import ResourcesFetched
 from kecs_server.scheduler.loop import Scheduler
 from kecs_server.scheduler.services import STARTS_AT_ONCE
@@ -120,8 +121,9 @@ class World:
         self.engine = MemoryEngine()
         self.fetched: list[str] = []
         self.host = EngineHost(lambda: self.engine, self._observe)
+        network = Network(lambda name: self.host.engine)
         self.scheduler = Scheduler(
-            {"memory": self.host}, lambda realm, task: self.spec(task), self.fetch
+            {"memory": self.host}, network, lambda realm, task: self.spec(task), self.fetch
         )
         self.realm = self.new_realm()
         self.cluster = Cluster(name="c", arn=arn("cluster/c"), settings=[], request={})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -98,6 +99,15 @@ class KubernetesEngine:
 
     def usage(self, task_id: str, container: str) -> Usage | None:
         return self._tasks.usage(task_id, container) if self._tasks is not None else None
+
+    def locate(self, task_id: str, container: str, port: int) -> str | None:
+        self.connect(task_id, container, port).close()
+        return None
+
+    def connect(
+        self, task_id: str, container: str, port: int, protocol: str = "tcp"
+    ) -> socket.socket:
+        raise OSError("the kubernetes engine cannot forward ports yet")
 
     def remove(self, task_id: str) -> None:
         if self._tasks is not None:

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -43,6 +44,8 @@ from kecs_server.engines.process.leftovers import end_leftovers
 from kecs_server.engines.process.leftovers import set_subreaper
 from kecs_server.engines.process.link import SCRIPT
 from kecs_server.engines.process.link import SupervisorLink
+from kecs_server.engines.process.ports import EVERY_ADDRESS
+from kecs_server.engines.process.ports import Listeners
 from kecs_server.engines.process.tasks import Container
 from kecs_server.engines.process.tasks import Execution
 from kecs_server.engines.process.tasks import Phase
@@ -91,6 +94,7 @@ class ProcessEngine:
         self._changed = threading.Condition(threading.RLock())
         self._tasks: dict[str, Task] = {}
         self._link: SupervisorLink | None = None
+        self._listeners = Listeners()
         self._numbers = itertools.count(1)
         self._ready = False
         self._open = False
@@ -132,7 +136,7 @@ class ProcessEngine:
                 task.lost = f"the task's directory could not be made: {error}"
                 self._observe(TaskLost(task_id=task.id, reason=task.lost))
                 return
-            self._observe(Provisioned(task_id=task.id, address="127.0.0.1"))
+            self._observe(Provisioned(task_id=task.id, address=task.address))
 
     def start_container(self, task_id: str, container: str) -> None:
         with self._changed:
@@ -189,6 +193,28 @@ class ProcessEngine:
             it = self._find(task_id, container)
             pid = it.pid if it else None
         return None if pid is None else usage_of(pid)
+
+    def locate(self, task_id: str, container: str, port: int) -> str | None:
+        leader, address = self._whereabouts(task_id, container)
+        listener = self._listeners.find(leader, port, "tcp")
+        return address if listener in EVERY_ADDRESS else listener
+
+    def connect(
+        self, task_id: str, container: str, port: int, protocol: str = "tcp"
+    ) -> socket.socket:
+        leader, address = self._whereabouts(task_id, container)
+        return self._listeners.connect(leader, port, protocol, address)
+
+    def _whereabouts(self, task_id: str, container: str) -> tuple[int, str]:
+        """The container's first process, and where its listeners at every address are reached.
+
+        :raises ConnectionRefusedError: it does not run.
+        """
+        with self._changed:
+            it = self._find(task_id, container)
+            if it is None or it.pid is None:
+                raise ConnectionRefusedError(f"the container {container} does not run")
+            return it.pid, it.task.address
 
     def remove(self, task_id: str) -> None:
         with self._changed:

@@ -13,6 +13,7 @@ from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.process.launching import Launch
+from kecs_server.engines.process.ports import LOOPBACK
 
 
 class Phase(StrEnum):
@@ -67,10 +68,12 @@ class Execution:
 @dataclass(slots=True, kw_only=True)
 class Task:
     """`removing`: `remove` was called; `removed`: nothing runs any more and `Removed` was sent;
-    `lost`: why nothing can be started in it any more.
+    `lost`: why nothing can be started in it any more. What listens at every address is reached at
+    `address`.
     """
 
     id: str
+    address: str
     directory: Path
     containers: dict[str, Container] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
@@ -81,7 +84,7 @@ class Task:
 
     @classmethod
     def from_spec(cls, spec: TaskSpec, directory: Path) -> Task:
-        task = cls(id=spec.task_id, directory=directory)
+        task = cls(id=spec.task_id, address=spec.address or LOOPBACK, directory=directory)
         for container in spec.containers:
             task.containers[container.name] = Container(
                 task=task, spec=container, directory=directory / container.name

@@ -1,0 +1,25 @@
+"""Whether the host that stands for a cluster's container instance has room for one more task."""
+
+from __future__ import annotations
+
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.ports import RESERVED
+from kecs_server.domain.ports import fixed_host_ports
+from kecs_server.domain.task_definition import TaskDefinition
+
+
+def lacking(cluster: Cluster, definition: TaskDefinition) -> str | None:
+    """The reason of the failure that RunTask answers with (ecs-facts 5.3), None if there is room.
+
+    Only host ports can be short: every task's ports are its own on AWS Fargate, and CPU and memory
+    are not counted.
+    """
+    wanted = fixed_host_ports(definition.containers, definition.network_mode)
+    if not wanted:
+        return None
+    taken = {(port, "tcp") for port in RESERVED}
+    for task in cluster.tasks.values():
+        if not task.is_stopped:
+            other = task.task_definition
+            taken |= fixed_host_ports(other.containers, other.network_mode)
+    return "RESOURCE:PORTS" if wanted & taken else None
