@@ -221,7 +221,7 @@ class Launcher:
         self._tell_settings(self._process, listener)
 
     def _spawn(self, listener: int) -> subprocess.Popen[bytes]:
-        with self.log_file.open("ab") as log:
+        with open(self.log_file, "ab", opener=_private) as log:
             return subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
@@ -436,3 +436,7 @@ def _end_process(process: subprocess.Popen[bytes], timeout: float) -> int:
 def _forget(process: subprocess.Popen[bytes]) -> None:
     # A Popen that is thrown away while its process runs gives a ResourceWarning.
     process.returncode = 0
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -105,7 +105,8 @@ def _refuse_unsafe(path: Path) -> None:
             f"{path} belongs to somebody else (user id {status.st_uid}) or is a link; environments"
             " hold secrets and run commands, so set KECS_HOME to a folder of your own"
         )
-    if status.st_mode & 0o077:
+    # Passing through is allowed: the process engine opens the way for a task's `user`.
+    if status.st_mode & 0o066:
         raise UnsafeHome(
             f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}); environments"
             f" hold secrets: run `chmod 700 {path}`, or set KECS_HOME to another folder"

@@ -63,6 +63,11 @@ def test_a_home_that_others_can_look_into_is_refused(home: Path) -> None:
         registry.home()
 
 
+def test_a_home_that_others_can_only_pass_through_is_taken(home: Path) -> None:
+    home.mkdir(mode=0o711)
+    assert registry.home() == home
+
+
 def test_a_link_in_the_temporary_folder_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import re
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,32 +30,34 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Usage
+from kecs_server.engines.process.directories import make_volume
+from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.launching import COOKIE
 from kecs_server.engines.process.launching import DEFAULT_PATH
 from kecs_server.engines.process.launching import Host
-from kecs_server.engines.process.launching import LaunchError
 from kecs_server.engines.process.launching import describe_failure
 from kecs_server.engines.process.launching import describe_pull_error
 from kecs_server.engines.process.launching import prepare_command
 from kecs_server.engines.process.launching import prepare_launch
 from kecs_server.engines.process.leftovers import end_leftovers
 from kecs_server.engines.process.leftovers import set_subreaper
-from kecs_server.engines.process.link import SCRIPT
 from kecs_server.engines.process.link import SupervisorLink
+from kecs_server.engines.process.memory import MemoryWatch
 from kecs_server.engines.process.ports import EVERY_ADDRESS
 from kecs_server.engines.process.ports import Listeners
 from kecs_server.engines.process.tasks import Container
 from kecs_server.engines.process.tasks import Execution
 from kecs_server.engines.process.tasks import Phase
 from kecs_server.engines.process.tasks import Task
+from kecs_server.engines.process.tasks import check_names
 from kecs_server.engines.process.usage import usage_of
 
 LOG_LIMIT = 10 * 1024 * 1024  # bytes of each stream that `logs` gives at most, the last ones
 READY_TIMEOUT = 30.0  # seconds for the supervisor to start, on a machine that is very busy
 CLOSE_TIMEOUT = 15.0  # seconds; the supervisor itself gives up after 5 on what cannot be killed
 LOST = "supervisor ended unexpectedly"
-
-SAFE_NAME = re.compile(r"[A-Za-z0-9_-]+")  # what ECS allows; also what is safe as a directory
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+KILLED = 137
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,8 @@ class ProcessEngine:
     those of a task in order: an observer hands on and returns, and waits for nobody.
 
     :param environment_name: what the cookie in each container's variables says.
-    :param directory: gets `tasks/<task id>/<container>/{work,tmp,stdout.log,stderr.log}`.
+    :param directory: gets `tasks/<task id>/<container>/{work,tmp,stdout.log,stderr.log}`, and
+        `volumes` that outlive tasks.
     :param interpreter: the Python whose directory comes first in PATH.
     :param rootdir: where relative working directories are looked for.
     """
@@ -84,8 +85,10 @@ class ProcessEngine:
         self, *, environment_name: str, directory: Path, interpreter: str, rootdir: str
     ) -> None:
         self._directory = directory / "tasks"
+        self._volumes = directory / "volumes"
         self._host = Host(
             environment_name=environment_name,
+            directory=directory,
             interpreter=interpreter,
             rootdir=rootdir,
             path=os.environ.get("PATH") or DEFAULT_PATH,
@@ -95,6 +98,7 @@ class ProcessEngine:
         self._tasks: dict[str, Task] = {}
         self._link: SupervisorLink | None = None
         self._listeners = Listeners()
+        self._memory = MemoryWatch(self._on_excess)
         self._numbers = itertools.count(1)
         self._ready = False
         self._open = False
@@ -117,7 +121,7 @@ class ProcessEngine:
         if not ready:
             self.close()
             raise EngineError(
-                f"The process engine's supervisor ({sys.executable} {SCRIPT}) was not ready "
+                f"The process engine's supervisor ({sys.executable}) was not ready "
                 f" within {READY_TIMEOUT:.0f} s; exit code {link.process.returncode}. "
                 "The server's log may say more."
             )
@@ -151,7 +155,7 @@ class ProcessEngine:
                 self._stopped(it, None, describe_pull_error(it.spec.pull_error))
                 return
             try:
-                it.launch = prepare_launch(it.spec, it.directory, self._host)
+                it.launch = prepare_launch(it.spec, it.directory, self._host, self._mounted(it))
                 link = self._ensure_link()
             except LaunchError as error:
                 self._stopped(it, None, str(error))
@@ -159,6 +163,7 @@ class ProcessEngine:
                 self._stopped(it, None, f"CannotStartContainerError: no supervisor: {error}")
             else:
                 it.phase = Phase.RUNNING
+                it.out_of_memory = False
                 link.send({"do": "start", "key": it.key, **it.launch.to_wire()})
 
     def stop_containers(self, task_id: str, containers: Sequence[str]) -> None:
@@ -255,6 +260,7 @@ class ProcessEngine:
                 CLOSE_TIMEOUT,
             )
             link = self._link
+        self._memory.close()
         if link:
             link.hang_up()
             if not link.join(CLOSE_TIMEOUT):
@@ -283,6 +289,7 @@ class ProcessEngine:
                 return
             if event["event"] == "started":
                 it.pid = event["pid"]
+                self._watch_memory(it, event["pid"])
                 self._observe(
                     ContainerStarted(
                         task_id=it.task.id, container=it.spec.name, runtime_id=str(it.pid)
@@ -293,14 +300,20 @@ class ProcessEngine:
                 reason = describe_failure(it.launch, event["step"], event["errno"])
                 self._stopped(it, None, reason)
             else:
-                self._stopped(it, event["code"], None)
+                is_excess = it.out_of_memory and event["code"] == KILLED
+                self._stopped(it, event["code"], OUT_OF_MEMORY if is_excess else None)
 
     def _on_execution(self, task: Task, event: dict[str, Any]) -> None:
-        if event["event"] == "started":
-            return
-        execution = task.executions.pop(event["key"], None)
+        execution = task.executions.get(event["key"])
         if execution is None:
             return
+        if event["event"] == "started":
+            execution.pid = event["pid"]
+            self._watch_memory(execution.container, event["pid"])
+            return
+        del task.executions[event["key"]]
+        if execution.pid is not None:
+            self._memory.drop(task.id, execution.container.key, execution.pid)
         if event["event"] == "failed":
             reason = describe_failure(execution.launch, event["step"], event["errno"])
             execution.finish(None, reason)
@@ -309,9 +322,18 @@ class ProcessEngine:
             execution.finish(event["code"] if is_whole else None)
         self._finish_removal(task)
 
+    def _on_excess(self, key: str) -> None:
+        """A container uses more memory than it may: its first process takes all others along."""
+        task_id, _, name = key.partition("/")
+        with self._changed:
+            it = self._find(task_id, name)
+            if it is not None and it.phase is Phase.RUNNING and self._link:
+                it.out_of_memory = True
+                self._link.send({"do": "kill", "keys": [key]})
+
     def _on_end(self, link: SupervisorLink) -> None:
         """The supervisor is gone: as asked by `close`, or all that ran is lost."""
-        reap_supervisor(link.process)
+        link.reap(CLOSE_TIMEOUT)
         with self._changed:
             leaders = [it.pid for it in self._all_running() if it.pid is not None]
         if link.process.returncode != 0:  # else it has left nothing, asked by `close` or a signal
@@ -359,6 +381,22 @@ class ProcessEngine:
             )
         return self._link
 
+    def _mounted(self, it: Container) -> dict[str, Path]:
+        """Where the volumes are that the container mounts.
+
+        :raises LaunchError: one cannot be made.
+        """
+        names = {mount.volume for mount in it.spec.mounts}
+        return {
+            volume.name: make_volume(volume, task=it.task.directory, shared=self._volumes)
+            for volume in it.task.spec.volumes
+            if volume.name in names
+        }
+
+    def _watch_memory(self, it: Container, pid: int) -> None:
+        limit, task_limit = it.spec.memory, it.task.spec.memory
+        self._memory.add(it.task.id, it.key, pid, limit=limit, task_limit=task_limit)
+
     def _pull(self, task: Task) -> None:
         if not task.pulled:
             task.pulled = True
@@ -368,6 +406,7 @@ class ProcessEngine:
     def _stopped(self, it: Container, exit_code: int | None, reason: str | None) -> None:
         it.phase = Phase.STOPPED
         it.pid = None
+        self._memory.drop(it.task.id, it.key)
         if self._link:
             keys = [each.key for each in it.task.executions.values() if each.container is it]
             self._link.send({"do": "kill", "keys": keys})
@@ -391,16 +430,6 @@ def refused(text: str) -> Future[ExecResult]:
     return future
 
 
-def check_names(spec: TaskSpec) -> None:
-    """Names become directories: nothing may lead out of the task's own.
-
-    :raises ValueError: a name that ECS would not allow.
-    """
-    for name in (spec.task_id, *(container.name for container in spec.containers)):
-        if not SAFE_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is not a name of a container or task")
-
-
 def read_end(path: Path) -> bytes:
     """The last `LOG_LIMIT` bytes; nothing if the file was never made."""
     try:
@@ -410,12 +439,3 @@ def read_end(path: Path) -> bytes:
             return file.read(LOG_LIMIT)
     except FileNotFoundError:
         return b""
-
-
-def reap_supervisor(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(CLOSE_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        log.error("the supervisor has hung up but does not end; it is killed")
-        process.kill()
-        process.wait(CLOSE_TIMEOUT)

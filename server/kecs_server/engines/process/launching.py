@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import sys
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
-from errno import ENOTDIR
 from pathlib import Path
 from typing import Any
 
 from kecs_server.engines.base import ContainerSpec
+from kecs_server.engines.process.directories import give_to
+from kecs_server.engines.process.directories import make_directories
+from kecs_server.engines.process.directories import volume_variables
+from kecs_server.engines.process.errors import RUNC
+from kecs_server.engines.process.errors import LaunchError
+from kecs_server.engines.process.errors import describe
+from kecs_server.engines.process.users import find_user
+from kecs_server.engines.process.users import open_way
 
 COOKIE = "KECS_ENVIRONMENT"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 AGENT_ERROR = re.compile(r"[A-Z]\w*Error: ")
-RUNC = (
-    "CannotStartContainerError: Error response from daemon: failed to create task for container: "
-    "failed to create shim task: OCI runtime create failed: runc create failed: "
-    "unable to start container process: {}: unknown"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +36,11 @@ class Host:
 
     interpreter: the Python whose directory comes first in PATH.
     rootdir: where a relative working directory is looked for.
+    directory: the environment's, below which all containers have theirs.
     """
 
     environment_name: str
+    directory: Path
     interpreter: str
     rootdir: str
     path: str
@@ -41,7 +49,15 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """What the supervisor starts; `path` None stands for a process that idles until stopped."""
+    """What the supervisor starts. `path` None stands for a process that idles until stopped.
+
+    user: whom to become, (uid, gid); None: nobody else.
+    ulimits: (number, soft, hard), as setrlimit(2) takes them.
+    terminal: the streams are a terminal, its output goes to `stdout`.
+    interactive: standard input stays open, nothing ever comes.
+    init: a process that reaps and forwards signals comes first.
+    limit: seconds after which it is killed.
+    """
 
     path: str | None
     argv: list[str]
@@ -49,30 +65,33 @@ class Launch:
     cwd: str
     stdout: str
     stderr: str
+    user: tuple[int, int] | None = None
+    ulimits: tuple[tuple[int, int, int], ...] = ()
+    terminal: bool = False
+    interactive: bool = False
+    init: bool = False
     limit: float | None = None
 
     def to_wire(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class LaunchError(Exception):
-    """The container cannot be started; the text is its ECS `reason`."""
-
-
-def prepare_launch(spec: ContainerSpec, directory: Path, host: Host) -> Launch:
+def prepare_launch(
+    spec: ContainerSpec, directory: Path, host: Host, volumes: Mapping[str, Path]
+) -> Launch:
     """Make the container's directories and find its program.
 
-    `directory` is the container's own; below it stand `work`, `tmp` and the logs.
+    `directory` is the container's own; below it stand `work`, `tmp` and the logs. `volumes` are
+    those that it mounts.
 
-    :raises LaunchError: no such program, or a directory that cannot be made.
+    :raises LaunchError: no such program or user, or a directory that cannot be made.
     """
-    temporary = directory / "tmp"
-    try:
-        cwd = make_working_directory(spec.working_directory, directory / "work", host.rootdir)
-        temporary.mkdir(exist_ok=True)
-    except OSError as error:
-        raise LaunchError(RUNC.format(f"mkdir {error.filename}: {describe(error)}")) from error
-    env = build_environment(spec, cwd=cwd, temporary=str(temporary), host=host)
+    user = find_user(spec.user)
+    cwd = make_directories(spec, directory, host.rootdir, volumes)
+    if user is not None:
+        give_to(user, directory)
+        open_way(directory, host.directory)
+    env = build_environment(spec, directory, host, volumes)
     argv = [*(spec.entry_point or ()), *(spec.command or ())]
     return Launch(
         path=find_program(argv[0], env["PATH"], cwd) if argv else None,
@@ -81,6 +100,11 @@ def prepare_launch(spec: ContainerSpec, directory: Path, host: Host) -> Launch:
         cwd=cwd,
         stdout=str(directory / "stdout.log"),
         stderr=str(directory / "stderr.log"),
+        user=(user.uid, user.gid) if user else None,
+        ulimits=tuple(ulimits(spec)),
+        terminal=spec.pseudo_terminal,
+        interactive=spec.interactive,
+        init=spec.init,
     )
 
 
@@ -96,31 +120,14 @@ def prepare_command(launch: Launch, command: Sequence[str], output: Path, limit:
         stdout=str(output),
         stderr=str(output),
         limit=limit,
+        terminal=False,
+        interactive=False,
+        init=False,
     )
 
 
-def make_working_directory(wanted: str | None, work: Path, rootdir: str) -> str:
-    """Where the container starts.
-
-    An absolute path that exists on this machine is taken as it is, and a relative one that exists
-    below `rootdir` is taken there. Any other is made below the container's `work`, which is its
-    root in this respect: as Docker makes a WORKDIR that the image lacks, and `..` ends at the
-    root. Without a wish it is `work` itself.
-    """
-    work.mkdir(parents=True, exist_ok=True)
-    if not wanted:
-        return str(work)
-    inside = os.path.normpath("/" + wanted).lstrip("/")
-    there = wanted if os.path.isabs(wanted) else os.path.join(rootdir, inside)
-    if os.path.exists(there):
-        return there
-    made = work / inside
-    made.mkdir(parents=True, exist_ok=True)
-    return str(made)
-
-
 def build_environment(
-    spec: ContainerSpec, *, cwd: str, temporary: str, host: Host
+    spec: ContainerSpec, directory: Path, host: Host, volumes: Mapping[str, Path]
 ) -> dict[str, str]:
     """The container's variables, nothing of the server's own but PATH and LANG. What the
     definition says wins, except over the cookie, by which `prune` finds the process.
@@ -129,13 +136,29 @@ def build_environment(
     as pytest imports it, installed or not.
     """
     path = os.path.dirname(host.interpreter) + os.pathsep + host.path
-    env = {"PATH": path, "HOME": cwd, "TMPDIR": temporary}
+    env = {"PATH": path, "HOME": str(directory / "work"), "TMPDIR": str(directory / "tmp")}
     if host.lang:
         env["LANG"] = host.lang
     if host.rootdir:
         sources = [host.rootdir, os.path.join(host.rootdir, "src")]
         env["PYTHONPATH"] = os.pathsep.join(filter(os.path.isdir, sources))
+    if spec.hostname:
+        env["HOSTNAME"] = spec.hostname
+    if spec.pseudo_terminal:
+        env["TERM"] = "xterm"
+    env |= volume_variables(spec, volumes)
     return {**env, **spec.environment, COOKIE: host.environment_name}
+
+
+def ulimits(spec: ContainerSpec) -> Iterator[tuple[int, int, int]]:
+    """:raises LaunchError: a limit that this system does not have."""
+    for limit in spec.ulimits:
+        number = getattr(resource, f"RLIMIT_{limit.name.upper()}", None)
+        if limit.name == "locks" and sys.platform == "linux":
+            number = 10  # Python has no name for it
+        if number is None:
+            raise LaunchError(RUNC.format(f"this system has no limit {limit.name}"))
+        yield number, limit.soft, limit.hard
 
 
 def find_program(name: str, path: str, cwd: str) -> str:
@@ -178,13 +201,16 @@ def describe_failure(launch: Launch, step: str, number: int) -> str:
     text = os.strerror(number).lower()
     if step == "chdir":
         return RUNC.format(f'chdir to cwd ("{launch.cwd}") set in config.json failed: {text}')
+    if step == "access":
+        return RUNC.format(f'exec: "{launch.argv[0]}": {text}')
+    if step.startswith("rlimit-"):
+        step = (
+            "error during container init: error setting rlimits for ready process: "
+            f"error setting rlimit type {step.removeprefix('rlimit-')}"
+        )
     return RUNC.format(f"{step}: {text}")
 
 
 def describe_pull_error(text: str) -> str:
     """Reason of a failed pull: the text, with the agent's error name unless it has one."""
     return text if AGENT_ERROR.match(text) else f"CannotPullContainerError: {text}"
-
-
-def describe(error: OSError) -> str:
-    return os.strerror(error.errno or ENOTDIR).lower()

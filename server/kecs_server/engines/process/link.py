@@ -15,7 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SCRIPT = Path(__file__).with_name("supervisor.py")
+ROOT = Path(__file__).parents[3]
+BOOT = """
+import sys
+sys.path.append(sys.argv[1])
+from kecs_server.engines.process import supervisor
+sys.path.pop()
+sys.exit(supervisor.main(int(sys.argv[2])))
+"""
 READ_SIZE = 1 << 18
 
 log = logging.getLogger(__name__)
@@ -82,6 +89,15 @@ class SupervisorLink:
         """Wait for the thread, which ends after `on_end`; False: it runs still."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def reap(self, timeout: float) -> None:
+        """Wait for the process, which has hung up."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            log.error("the supervisor has hung up but does not end; it is killed")
+            self.process.kill()
+            self.process.wait(timeout)
 
     def _write(self) -> bool:
         """Under the lock: write what the socket takes; False: something is left."""
@@ -152,7 +168,7 @@ class SupervisorLink:
 def spawn(control: int, variables: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start a supervisor in a session of its own, where no terminal's Ctrl-C reaches it."""
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-X", "utf8", str(SCRIPT), str(control)],
+        [sys.executable, "-I", "-S", "-X", "utf8", "-c", BOOT, str(ROOT), str(control)],
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

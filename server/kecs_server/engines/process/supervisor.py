@@ -1,9 +1,9 @@
 """Starts, signals and reaps containers for one server, in a small process of its own.
 
-Run as `python -I -S -X utf8 supervisor.py FD`; FD is one end of a stream socket pair. One JSON
-object a line, both ways:
+Run by `link.BOOT`; the control descriptor is one end of a stream socket pair. One JSON object a
+line, both ways:
 
-    server: {"do": "start", "key", "path", "argv", "env", "cwd", "stdout", "stderr", "limit"}
+    server: {"do": "start", "key", and the members of `launching.Launch`}
             {"do": "stop", "keys": [[key, seconds until SIGKILL], ...]}
             {"do": "kill", "keys": [key, ...]}
     here:   {"event": "ready"}
@@ -11,15 +11,15 @@ object a line, both ways:
             {"event": "failed", "key", "step", "errno"} the program never ran; no "exited" follows
             {"event": "exited", "key", "code", "overdue"}  128 + N after signal N
 
-A container is its first process, the leader, and all that descends from it. `path` null makes a
-leader that does nothing until it is signalled. `limit` is the number of seconds after which it is
-killed as overdue, null for never. As in a PID namespace, a container's daemonised
-processes become children of its leader (a child subreaper), and when the leader ends, the rest
-gets SIGKILL, however it has detached itself. "exited" is sent exactly once, when nothing of the
-container is left, or `LINGER` seconds after the leader's end if something cannot be killed.
+A container is its first process, the leader, and all that descends from it. `limit` is the number
+of seconds after which it is killed as overdue, null for never. As in a PID namespace, a
+container's daemonised processes become children of its leader (a child subreaper), and when the
+leader ends, the rest gets SIGKILL, however it has detached itself. "exited" is sent exactly once,
+when nothing of the container is left, or `LINGER` seconds after the leader's end if something
+cannot be killed.
 
-End of file on FD means that the server is gone: all containers are killed, then this process
-ends. SIGTERM, SIGINT and SIGHUP do the same.
+End of file on the control descriptor means that the server is gone: all containers are killed,
+then this process ends. SIGTERM, SIGINT and SIGHUP do the same.
 
 Subreapers and parent-death signals exist on Linux only. Elsewhere (macOS) the leader's process
 group is killed, which is the best that can be had: a process that has left its group survives.
@@ -30,8 +30,6 @@ Standard library only, and little of it: start-up time and the size of what is f
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import functools
 import gc
 import heapq
@@ -39,32 +37,38 @@ import json
 import os
 import selectors
 import signal
-import sys
 import time
 from collections.abc import Callable
-from collections.abc import Iterator
 from typing import Any
-from typing import NoReturn
+
+from kecs_server.engines.process.kernel import adopt_orphans
+from kecs_server.engines.process.kernel import children
+from kecs_server.engines.process.kernel import collect_dead
+from kecs_server.engines.process.kernel import mark_descendants
+from kecs_server.engines.process.kernel import send_signal
+from kecs_server.engines.process.leader import Streams
+from kecs_server.engines.process.leader import become_leader
+from kecs_server.engines.process.terminal import Terminal
 
 LINGER = 5.0  # seconds that an exit may wait for what cannot be killed
 STARTS_AT_ONCE = 64  # each holds a file descriptor until exec has succeeded
 LONGEST_SELECT = 3600.0  # seconds; epoll's timeout is limited
-LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
 
 
 class Leader:
     """First process of a container; the spare one as long as it has no key.
 
     `orders` is our end of the pipe on which it learns what to execute. `report` is the end of the
-    one that closes when exec has succeeded; None from then on.
+    one that closes when exec has succeeded; None from then on. `stdin` is the writing end of its
+    standard input where that stays open, and `terminal` its terminal, if it has one.
     """
 
     def __init__(self, pid: int, orders: int, report: int) -> None:
         self.pid = pid
         self.orders = orders
         self.report: int | None = report
+        self.stdin: int | None = None
+        self.terminal: Terminal | None = None
         self.key = ""
         self.failed = False
         self.stopping = False
@@ -78,7 +82,17 @@ class Leader:
                 pipe.write(line)
         except BrokenPipeError:
             self.close_report()
+            self.close_streams()
             raise
+
+    def close_streams(self) -> None:
+        if self.stdin is not None:
+            os.close(self.stdin)
+            self.stdin = None
+        if self.terminal is not None:
+            self.terminal.drain()
+            self.terminal.close()
+            self.terminal = None
 
     def close_report(self) -> None:
         if self.report is not None:
@@ -120,9 +134,8 @@ class Supervisor:
         return int(self._gave_up)
 
     def _prepare(self) -> None:
-        if sys.platform == "linux":
-            prctl(PR_SET_CHILD_SUBREAPER, 1)
-            mark_descendants()
+        adopt_orphans()
+        mark_descendants()
         os.umask(0o022)
         for fd in (self._control, self._wake_reader, self._wake_writer):
             os.set_blocking(fd, False)
@@ -137,7 +150,7 @@ class Supervisor:
         self._signals = [n for n in signal.valid_signals() if signal.getsignal(n) not in default]
         gc.collect()
         gc.freeze()  # leaves the pages shared after fork
-        self._spare = self._fork()
+        self._spare = self._fork(Streams(stdin=self._null))
 
     def _ask_end(self, *_: object) -> None:
         self._end_asked = True
@@ -190,13 +203,18 @@ class Supervisor:
         if self._selector.get_key(self._control).events != wanted:
             self._selector.modify(self._control, wanted, self._on_control)
 
-    def _do_start(self, line: bytes, key: str, limit: float | None = None, **_: Any) -> None:
+    def _do_start(self, line: bytes, key: str, limit: float | None = None, **more: Any) -> None:
         """Hand the line to the spare process, which is forked already: forking takes longer than
         all the rest. The next one is forked when this one has executed.
         """
         try:
-            leader = self._spare or self._fork()
-            self._spare = None
+            if more["terminal"]:
+                leader = self._fork_in_terminal(more["stdout"])
+            elif more["interactive"]:
+                leader = self._fork_with_stdin()
+            else:
+                leader = self._spare or self._fork(Streams(stdin=self._null))
+                self._spare = None
             leader.hand(line)
         except OSError as error:
             self._send({"event": "failed", "key": key, "step": "fork", "errno": error.errno})
@@ -206,12 +224,42 @@ class Supervisor:
         self._starting += 1
         if limit is not None:
             self._after(limit, lambda: self._end_overdue(leader))
+        if leader.terminal is not None:
+            self._selector.register(
+                leader.terminal.master, selectors.EVENT_READ, lambda _: self._on_output(leader)
+            )
         assert leader.report is not None
         self._selector.register(
             leader.report, selectors.EVENT_READ, lambda _: self._on_report(leader)
         )
 
-    def _fork(self) -> Leader:
+    def _fork_in_terminal(self, log: str) -> Leader:
+        """:raises OSError: no process, terminal or file descriptor left, or no log."""
+        terminal = Terminal(log)
+        try:
+            leader = self._fork(Streams(terminal=terminal.end))
+        except OSError:
+            terminal.close()
+            raise
+        finally:
+            os.close(terminal.end)
+        leader.terminal = terminal
+        return leader
+
+    def _fork_with_stdin(self) -> Leader:
+        """:raises OSError: no process or file descriptor left."""
+        reader, writer = os.pipe()
+        try:
+            leader = self._fork(Streams(stdin=reader))
+        except OSError:
+            os.close(writer)
+            raise
+        finally:
+            os.close(reader)
+        leader.stdin = writer
+        return leader
+
+    def _fork(self, streams: Streams) -> Leader:
         """:raises OSError: no process or file descriptor left."""
         ends: list[int] = []
         parent = os.getpid()
@@ -224,7 +272,7 @@ class Supervisor:
             pid = os.fork()
             if pid == 0:
                 os.close(orders_writer)
-                become_leader(self._null, orders, report_writer, parent, self._signals)
+                become_leader(streams, orders, report_writer, parent, self._signals)
         except OSError:
             for fd in ends:
                 os.close(fd)
@@ -287,10 +335,19 @@ class Supervisor:
         # Not at once: forking would compete with the program that has just begun.
         self._after(0.005, self._fork_spare)
 
+    def _on_output(self, leader: Leader) -> None:
+        if leader.terminal is not None and not leader.terminal.copy():
+            self._close_streams(leader)
+
+    def _close_streams(self, leader: Leader) -> None:
+        if leader.terminal is not None:
+            self._selector.unregister(leader.terminal.master)
+        leader.close_streams()
+
     def _fork_spare(self) -> None:
         if self._spare is None and not self._ending:
             with contextlib.suppress(OSError):  # Without a spare the next start forks.
-                self._spare = self._fork()
+                self._spare = self._fork(Streams(stdin=self._null))
 
     def _settle(self, leader: Leader) -> None:
         """Exec has succeeded when the pipe closes without a word."""
@@ -348,6 +405,7 @@ class Supervisor:
         del self._leaders[pid]
         del self._by_key[leader.key]
         if leader.failed:
+            self._close_streams(leader)
             return set()
         leader.code = code
         self._exits[leader.key] = leader
@@ -357,6 +415,7 @@ class Supervisor:
     def _send_exit(self, key: str) -> None:
         leader = self._exits.pop(key, None)
         if leader is not None:
+            self._close_streams(leader)
             event = {"event": "exited", "key": key, "code": leader.code}
             self._send({**event, "overdue": leader.overdue})
 
@@ -374,140 +433,5 @@ class Supervisor:
             heapq.heappop(self._timers)[2]()
 
 
-def become_leader(null: int, orders: int, report: int, parent: int, signals: list[int]) -> NoReturn:
-    """Turn this forked child into a container's first process, as soon as it is told which."""
-    step = "prepare"
-    path = None
-    try:
-        detach(parent, signals)
-        os.dup2(null, 0)
-        launch = read_order(orders)
-        path = launch["path"]
-        step = "log"
-        os.dup2(os.open(launch["stdout"], LOG_FLAGS, 0o600), 1)
-        os.dup2(os.open(launch["stderr"], LOG_FLAGS, 0o600), 2)
-        step = "chdir"
-        os.chdir(launch["cwd"])
-        step = "exec"
-        if path is None:
-            idle()
-        os.execve(path, launch["argv"], launch["env"])
-    except OSError as error:
-        if step == "exec":
-            # As runc: by now the container counts as started (a script without interpreter line,
-            # too long a list of arguments), so the code and the log tell.
-            os.write(2, os.fsencode(f"exec {path}: {os.strerror(error.errno or 0).lower()}\n"))
-            os._exit(255)
-        os.write(report, f"{step} {error.errno}".encode())
-    except ValueError:  # a NUL byte, a lone surrogate, a variable without a name
-        os.write(report, f"{step} {errno.EINVAL}".encode())
-    finally:
-        os._exit(255)
-
-
-def read_order(orders: int) -> dict[str, Any]:
-    """What to execute; ends this process if it is wanted no more."""
-    line = b""
-    while not line.endswith(b"\n"):
-        data = os.read(orders, 1 << 16)
-        if not data:
-            os._exit(0)
-        line += data
-    order: dict[str, Any] = json.loads(line)
-    return order
-
-
-def detach(parent: int, signals: list[int]) -> None:
-    """Leave the supervisor's session, signals and life: what a container begins with."""
-    signal.set_wakeup_fd(-1)
-    for number in signals:
-        signal.signal(number, signal.SIG_DFL)
-    os.setsid()
-    if sys.platform == "linux":
-        prctl(PR_SET_CHILD_SUBREAPER, 1)  # survives exec
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(255)  # the supervisor died before it could be watched
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def idle() -> NoReturn:
-    """Do nothing until a signal ends this process. Without exec nothing closes by itself."""
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    while True:
-        signal.pause()
-
-
-def collect_dead(leaders: dict[int, Leader]) -> Iterator[tuple[int, int]]:
-    """Reap whatever has ended: (pid, exit code). A leader's process group is killed first."""
-    while True:
-        try:
-            if sys.platform == "linux":
-                # The group is killed while the leader's number is still taken: in one step, so
-                # that not even a process that forks without end gets away within its group.
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                if found is None:
-                    return
-                if found.si_pid in leaders:
-                    kill_group(found.si_pid)
-                pid, status = os.waitpid(found.si_pid, 0)
-            else:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return
-                kill_group(pid)
-        except ChildProcessError:
-            return
-        code = os.waitstatus_to_exitcode(status)
-        yield pid, code if code >= 0 else 128 - code
-
-
-def children() -> list[int]:
-    """Every child of this process, dead or alive; those of the kernels that can tell."""
-    if sys.platform != "linux":
-        return []
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            return [int(pid) for pid in file.read().split()]
-    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
-        return children_by_parent(os.getpid())
-
-
-def children_by_parent(parent: int) -> list[int]:
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-            # What follows the program's name, which is in parentheses and may contain anything.
-            if int(file.read().rpartition(b")")[2].split()[1]) == parent:
-                found.append(int(name))
-    return found
-
-
-def mark_descendants() -> None:
-    """Raise our OOM score by one. Containers inherit it, whatever they do to their environment
-    and session, which tells the server what is ours if we die (see `leftovers`).
-    """
-    # A sandbox may forbid it; there are the cookie and the known leaders still.
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "r+") as file:
-        mark = min(int(file.read()) + 1, 1000)
-        file.seek(0)
-        file.write(str(mark))
-
-
-def send_signal(pid: int, number: int) -> None:
-    # It may have ended already, or taken another user's identity.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-
-
-def kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-if sys.platform == "linux":
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-
-if __name__ == "__main__":
-    sys.exit(Supervisor(int(sys.argv[1])).run())
+def main(control: int) -> int:
+    return Supervisor(control).run()

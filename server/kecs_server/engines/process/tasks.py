@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.process.launching import Launch
 from kecs_server.engines.process.ports import LOOPBACK
 
+SAFE_NAME = re.compile(r"[A-Za-z0-9_-]+")  # what ECS allows; also what is safe as a directory
+
 
 class Phase(StrEnum):
     """DUE: not told to start; RUNNING: told to, the supervisor has it; STOPPED: for good."""
@@ -26,7 +29,9 @@ class Phase(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Container:
-    """`launch` and `pid` are known from its start on."""
+    """`launch` and `pid` are known from its start on; `out_of_memory`: it is being killed for
+    what it uses.
+    """
 
     task: Task
     spec: ContainerSpec
@@ -34,6 +39,7 @@ class Container:
     phase: Phase = Phase.DUE
     launch: Launch | None = None
     pid: int | None = None
+    out_of_memory: bool = False
 
     @property
     def key(self) -> str:
@@ -53,6 +59,7 @@ class Execution:
     key: str
     container: Container
     launch: Launch
+    pid: int | None = None
     result: Future[ExecResult] = field(default_factory=Future)
 
     def finish(self, exit_code: int | None, text: str = "") -> None:
@@ -74,6 +81,7 @@ class Task:
 
     id: str
     address: str
+    spec: TaskSpec
     directory: Path
     containers: dict[str, Container] = field(default_factory=dict)
     executions: dict[str, Execution] = field(default_factory=dict)
@@ -84,7 +92,9 @@ class Task:
 
     @classmethod
     def from_spec(cls, spec: TaskSpec, directory: Path) -> Task:
-        task = cls(id=spec.task_id, address=spec.address or LOOPBACK, directory=directory)
+        task = cls(
+            id=spec.task_id, spec=spec, address=spec.address or LOOPBACK, directory=directory
+        )
         for container in spec.containers:
             task.containers[container.name] = Container(
                 task=task, spec=container, directory=directory / container.name
@@ -100,3 +110,14 @@ class Task:
 
     def is_over(self) -> bool:
         return all(c.phase is Phase.STOPPED for c in self.containers.values())
+
+
+def check_names(spec: TaskSpec) -> None:
+    """Names become directories: nothing may lead out of the task's own.
+
+    :raises ValueError: a name that ECS would not allow.
+    """
+    names = [spec.task_id, *(c.name for c in spec.containers), *(v.name for v in spec.volumes)]
+    for name in names:
+        if not SAFE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a name of a container, volume or task")

@@ -95,17 +95,21 @@ class Driver:
     def observe(self, observation: Observation) -> None:
         self.queue.put(observation)
 
-    def provision(self, *containers: ContainerSpec) -> str:
+    def provision(self, *containers: ContainerSpec, **task: Any) -> str:
         task_id = uuid.uuid4().hex
         self.engine.provision(
-            TaskSpec(task_id=task_id, task_arn="arn", family="family", containers=containers)
+            TaskSpec(
+                task_id=task_id, task_arn="arn", family="family", containers=containers, **task
+            )
         )
         self.wait(Provisioned, task_id)
         return task_id
 
-    def start(self, *command: str, **fields: Any) -> str:
-        """Run a task of one container, `app`, and return its id without waiting."""
-        task_id = self.provision(container(*command, **fields))
+    def start(self, *command: str, task: Any = None, **fields: Any) -> str:
+        """Run a task of one container, `app`, and return its id without waiting. `task` has what
+        is set for the task as a whole.
+        """
+        task_id = self.provision(container(*command, **fields), **(task or {}))
         self.engine.start_container(task_id, "app")
         return task_id
 
@@ -135,6 +139,17 @@ class Driver:
 
     def pid(self, task_id: str, container: str = "app") -> int:
         return int(self.wait(ContainerStarted, task_id, container).runtime_id)
+
+    def output(self, *command: str, **fields: Any) -> str:
+        """What a task of one container writes, which must succeed."""
+        task_id = self.start(*command, **fields)
+        stopped = self.wait(ContainerStopped, task_id)
+        logs = self.engine.logs(task_id, "app")
+        assert (stopped.exit_code, stopped.reason) == (0, None), (stopped, logs)
+        return logs.stdout.decode()
+
+    def directory(self, task_id: str) -> Path:
+        return self.engine._directory / task_id
 
     def remove(self, task_id: str) -> None:
         self.engine.remove(task_id)

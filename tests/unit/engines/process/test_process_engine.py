@@ -21,6 +21,8 @@ from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.process import engine as engine_module
 from kecs_server.engines.process.engine import ProcessEngine
+from kecs_server.engines.process.link import BOOT
+from kecs_server.engines.process.link import ROOT
 
 RUNC = (
     "CannotStartContainerError: Error response from daemon: failed to create task for container: "
@@ -384,11 +386,22 @@ def test_directory_that_cannot_be_made(no_leaks: None, tmp_path: Path) -> None:
         engine.open(lambda observation: None, lambda phase: None)
 
 
-def test_the_supervisor_needs_no_package(tmp_path: Path) -> None:
-    script = Path(engine_module.__file__).with_name("supervisor.py")
-    code = f"import sys, runpy; runpy.run_path({str(script)!r}); print(*sys.modules)"
+def test_the_supervisor_needs_no_package() -> None:
+    code = BOOT.replace("sys.exit", "print(*sys.modules); sys.exit")
     result = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-S", "-c", code, str(ROOT), "-1"], capture_output=True, text=True
     )
-    modules = {name.partition(".")[0] for name in result.stdout.split()}
-    assert modules <= sys.stdlib_module_names | {"__main__"}
+    modules = set(result.stdout.split())
+    ours = {name for name in modules if name.startswith("kecs_server")}
+    assert {name.partition(".")[0] for name in modules - ours} <= sys.stdlib_module_names | {
+        "__main__"
+    }
+    assert ours == {
+        "kecs_server",
+        "kecs_server.engines",
+        "kecs_server.engines.process",
+        *(
+            f"kecs_server.engines.process.{name}"
+            for name in ("supervisor", "leader", "kernel", "terminal")
+        ),
+    }

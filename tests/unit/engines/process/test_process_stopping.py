@@ -22,7 +22,7 @@ from kecs_server import prune
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.kubernetes.kind import MARK
-from kecs_server.engines.process import supervisor
+from kecs_server.engines.process import kernel
 from kecs_server.prune import kill_leftovers
 from kecs_server.prune import leftover_processes
 
@@ -138,7 +138,7 @@ def test_stop_reaches_the_leader_only(driver: Driver, fifo: Fifo, tmp_path: Path
 
 
 linux_only = pytest.mark.skipif(
-    sys.platform != "linux", reason="subreapers exist on Linux only; see supervisor.py"
+    sys.platform != "linux", reason="subreapers exist on Linux only; see kernel.py"
 )
 
 
@@ -327,5 +327,5 @@ def test_remove_environment_without_kind(
 @linux_only
 def test_children_are_found_without_the_kernels_list(driver: Driver) -> None:
     pids = {driver.pid(driver.start("sleep", "1000")) for _ in range(3)}
-    assert pids <= set(supervisor.children_by_parent(driver.supervisor_pid()))
-    assert driver.supervisor_pid() in supervisor.children()
+    assert pids <= set(kernel.children_by_parent(driver.supervisor_pid()))
+    assert driver.supervisor_pid() in kernel.children()

@@ -1,0 +1,22 @@
+"""Why a container cannot be started, in the words of the agent, Docker and runc."""
+
+from __future__ import annotations
+
+import os
+from errno import EINVAL
+
+DAEMON = "CannotStartContainerError: Error response from daemon: {}"
+RUNC = DAEMON.format(
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+    "runc create failed: unable to start container process: {}: unknown"
+)
+CREATE = "CannotCreateContainerError: Error response from daemon: {}"
+
+
+class LaunchError(Exception):
+    """The container cannot be started; the text is its ECS `reason`."""
+
+
+def describe(error: OSError | ValueError) -> str:
+    """As Go words it. A ValueError is Python's for a NUL byte or a lone surrogate."""
+    return os.strerror(getattr(error, "errno", None) or EINVAL).lower()
