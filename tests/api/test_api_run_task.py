@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -32,6 +33,14 @@ def app(cluster: Any) -> Any:
     register(cluster, "old")
     cluster.deregister_task_definition(taskDefinition="old:1")
     return cluster
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_first_answer(app: Any) -> None:
@@ -158,3 +167,45 @@ def test_tags(app: Any) -> None:
     assert task(app, started["taskArn"])["tags"] == started["tags"]
     (described,) = app.describe_tasks(tasks=[started["taskArn"]])["tasks"]
     assert described["tags"] == []
+
+
+def mapped(*ports: int, **mapping: Any) -> dict[str, Any]:
+    mappings = [{"containerPort": 80, "hostPort": port, **mapping} for port in ports]
+    return container(command=SLEEP, portMappings=mappings)
+
+
+@pytest.mark.parametrize("port", [22, 2375, 2376, 51678, 51679, 51680])
+def test_the_agents_ports_are_taken(app: Any, port: int) -> None:
+    register(app, "web", mapped(port))
+    answer = app.run_task(taskDefinition="web")
+    assert answer["tasks"] == []
+    [failure] = answer["failures"]
+    assert failure["reason"] == "RESOURCE:PORTS"
+    assert failure["arn"] == run(app, "app")["containerInstanceArn"]
+    register(app, "dns", mapped(port, protocol="udp"))
+    assert app.run_task(taskDefinition="dns")["failures"] == []
+
+
+def test_some_tasks_find_their_port_and_others_do_not(app: Any, free_port: int) -> None:
+    """The answer to a repeated request has the failures, too."""
+    register(app, "web", mapped(free_port))
+    for _ in range(2):
+        answer = app.run_task(taskDefinition="web", count=3, clientToken="t")
+        assert len(answer["tasks"]) == 1
+        assert [failure["reason"] for failure in answer["failures"]] == ["RESOURCE:PORTS"] * 2
+
+
+def test_host_ports_are_a_clusters_own(app: Any, free_port: int) -> None:
+    """They are counted by cluster: another has instances of its own."""
+    app.create_cluster(clusterName="other")
+    register(app, "web", mapped(free_port))
+    assert app.run_task(taskDefinition="web")["failures"] == []
+    assert app.run_task(taskDefinition="web", cluster="other")["failures"] == []
+
+
+def test_a_stopped_task_has_left_its_port(app: Any, free_port: int) -> None:
+    register(app, "web", mapped(free_port))
+    arn = run(app, "web")["taskArn"]
+    app.stop_task(task=arn)
+    wait_stopped(app, arn)
+    assert app.run_task(taskDefinition="web")["failures"] == []

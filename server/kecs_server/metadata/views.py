@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
@@ -54,7 +55,7 @@ def container_document(task: Task, container: Container) -> Structure:
             "Name": container.name,
             "DockerName": _docker_name(task, container),
             "Image": definition["image"],
-            "Ports": _ports(definition),
+            "Ports": _ports(container),
             "Labels": _labels(task, container),
             "DesiredStatus": task.desired_status,
             "KnownStatus": _container_status(task, container),
@@ -122,17 +123,22 @@ def _docker_name(task: Task, container: Container) -> str:
     return f"ecs-{definition.family}-{definition.revision}-{container.name}-{task.id[:20]}"
 
 
-def _ports(definition: Structure) -> list[Structure]:
+def _ports(container: Container) -> list[Structure]:
+    host_ports = {
+        (binding.mapping.first + index, binding.mapping.protocol): binding.host_port + index
+        for binding in container.bindings
+        for index in range(binding.mapping.size)
+    }
     return [
         _known(
             {
-                "ContainerPort": mapping["containerPort"],
-                "Protocol": mapping["protocol"],
-                "HostPort": mapping.get("hostPort") or None,
+                "ContainerPort": port,
+                "Protocol": mapping.protocol,
+                "HostPort": host_ports.get((port, mapping.protocol), mapping.host_port or None),
             }
         )
-        for mapping in definition["portMappings"]
-        if "containerPort" in mapping
+        for mapping in port_mappings(container.definition)
+        for port in range(mapping.first, mapping.last + 1)
     ]
 
 

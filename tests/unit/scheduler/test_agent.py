@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from kecs_server.domain.ports import Binding
+from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.task import want_stopped
+from kecs_server.engines.base import PortsBound
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import TaskLost
 from kecs_server.scheduler.agent import Provision
@@ -221,3 +224,38 @@ def test_what_depends_on_one_that_failed_to_start_ends_the_task() -> None:
     reason = life.task.container("app").reason or ""
     assert reason.startswith("CannotStartContainerError: ")
     assert "because dependency will never start" in reason
+
+
+def test_the_interface_of_an_awsvpc_task() -> None:
+    """Its address may become known later than the sandbox (ecs-facts 6.2, 6.4)."""
+    life = Life({"name": "a"}, awsvpc=True)
+    interface = life.task.network_interface
+    assert interface is not None
+    assert interface.status == "PRECREATED"
+    life.step()
+    assert interface.status == "ATTACHING"
+    assert life.see(Provisioned) == [StartContainer("a")]
+    assert (interface.status, life.task.connectivity_at) == ("ATTACHING", None)
+    life.see(Provisioned, address="10.0.0.1")
+    assert (interface.status, interface.private_address) == ("ATTACHED", "10.0.0.1")
+    attached_at = life.task.connectivity_at
+    assert attached_at is not None
+    life.see(Provisioned, address="10.0.0.1")
+    assert life.task.connectivity_at == attached_at
+    life.started("a")
+    life.stopped("a")
+    assert interface.status == "DELETED"
+
+
+def test_bindings_are_known_before_the_container_runs_and_stay() -> None:
+    life = Life({"name": "a", "portMappings": [{"containerPort": 80}]})
+    [mapping] = port_mappings(life.task.container("a").definition)
+    bindings = (Binding(mapping=mapping, host_port=40000),)
+    life.step()
+    life.see(Provisioned)
+    life.see(PortsBound, container="a", bindings=bindings)
+    assert life.task.container("a").bindings == bindings
+    assert life.state == "PENDING"
+    life.started("a")
+    life.stopped("a")
+    assert life.task.container("a").bindings == bindings

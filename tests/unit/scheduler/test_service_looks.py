@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from kecs_server.domain.cluster import Cluster
@@ -16,6 +17,7 @@ from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.scheduler import services
 from kecs_server.scheduler.services import EARLY
 from kecs_server.scheduler.services import FIRST_PAUSE
+from kecs_server.scheduler.services import FIRST_RETRY
 from kecs_server.scheduler.services import HEALTHY_AFTER
 from kecs_server.scheduler.services import LAST_PAUSE
 from kecs_server.scheduler.services import Outcome
@@ -45,12 +47,13 @@ class World:
         self.cluster.services["s"] = self.service
         self.deploy("1")
 
-    def deploy(self, number: str) -> None:
+    def deploy(self, number: str, *mappings: dict[str, Any]) -> None:
+        container = {"name": "app", "image": "i", "essential": True, "portMappings": mappings}
         definition = TaskDefinition(
             arn=PREFIX + "task-definition/f:1",
             family="f",
             revision=1,
-            body={"containerDefinitions": [{"name": "app", "image": "i", "essential": True}]},
+            body={"containerDefinitions": [container]},
             compatibilities=["EC2"],
             requires_attributes=[],
             registered_at=self.now,
@@ -220,4 +223,32 @@ def test_a_pause_begins_when_the_task_is_to_be_replaced() -> None:
     world._change(task, lambda task: move(task, Status.STOPPING, world.now))
     assert world.started() == []
     world.now += FIRST_PAUSE
+    assert len(world.started()) == 1
+
+
+def test_a_host_port_that_is_taken_is_said_once_and_tried_again() -> None:
+    world = World(2)
+    world.deploy("2", {"containerPort": 80, "hostPort": 8080, "protocol": "tcp"})
+    [first] = world.started()
+    for _ in range(3):
+        assert world.look().look_again_at == world.now + FIRST_RETRY
+        world.now += FIRST_RETRY
+    texts = [event.message for event in world.service.events if "unable to place" in event.message]
+    [text] = texts
+    instance = (first.container_instance_arn or "").rpartition("/")[2]
+    assert text == (
+        "(service s) was unable to place a task because no container instance met all of its "
+        f"requirements. The closest matching (container-instance {instance}) is already using a "
+        "port required by your task. For more information, see the Troubleshooting section of the "
+        "Amazon ECS Developer Guide."
+    )
+    world.stop(first, "UserInitiated")
+    assert len(world.started()) == 1
+
+
+def test_one_port_of_two_protocols_is_two() -> None:
+    world = World(1)
+    world.deploy("2", {"containerPort": 53, "hostPort": 53, "protocol": "tcp"})
+    assert len(world.started()) == 1
+    world.deploy("3", {"containerPort": 53, "hostPort": 53, "protocol": "udp"})
     assert len(world.started()) == 1
