@@ -22,6 +22,7 @@ from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import KecsError
 
 _INTERRUPTED = 130
+_ENGINE_CHOICES = (*ENGINES, "auto")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,7 +123,8 @@ def _add_environment_options(parser: argparse.ArgumentParser) -> None:
         default="process",
         metavar="ENGINE",
         help="what runs containers: process (programs of this machine; the default), kind (Pods on"
-        " a kind cluster made for this), kubernetes (Pods on a cluster of yours)",
+        " a kind cluster made for this), kubernetes (Pods on a cluster of yours), or auto (kind"
+        " when it can, else process)",
     )
     parser.add_argument(
         "--region",
@@ -200,12 +202,12 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def _engine(text: str) -> str:
-    if text in ENGINES:
+    if text in _ENGINE_CHOICES:
         return text
-    close = difflib.get_close_matches(text.lower(), ENGINES, n=1)
+    close = difflib.get_close_matches(text.lower(), _ENGINE_CHOICES, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise argparse.ArgumentTypeError(
-        f"there is no engine {text!r}; {hint}The engines are {', '.join(ENGINES)}"
+        f"there is no engine {text!r}; {hint}The engines are {', '.join(_ENGINE_CHOICES)}"
     )
 
 

@@ -39,6 +39,7 @@ from pytest_kecs.exports import aws_variables
 from pytest_kecs.kubeconfig import kubeconfig_problem
 from pytest_kecs.launcher import Launcher
 from pytest_kecs.launcher import LaunchOptions
+from pytest_kecs.machine import choose_engine
 
 _ENV_FILE_MARK = "# Written by `kecs serve`, which removes this file at its end: "
 _PROGRESS_SECONDS = 30.0
@@ -106,6 +107,8 @@ def _say_ending(launcher: Launcher) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run a command with an environment; the command's exit status, 128+N for signal N."""
+    from kecs_server.prune import cookie
+
     command = given.command[1:] if given.command[:1] == ["--"] else given.command
     if not command:
         raise InvalidSetting("there is no command to run: kecs run [options] -- CMD ...")
@@ -117,7 +120,9 @@ def run(given: argparse.Namespace) -> int:
             interruption = _until_ready(launcher, options, events)
             if interruption is not None:
                 return 128 + interruption
-        return _run_command(command, _variables(launcher, options.region), launcher, events)
+        # By the cookie the server finds what is to end, should this process be killed outright.
+        variables = {**_variables(launcher, options.region), **cookie(launcher.name)}
+        return _run_command(command, variables, launcher, events)
 
 
 def _run_command(
@@ -167,7 +172,7 @@ def _terminal_told(number: int) -> bool:
 def _launch_options(given: argparse.Namespace, *, port: int) -> LaunchOptions:
     _check_engine_options(given)
     return LaunchOptions(
-        engine=given.engine,
+        engine=_chosen_engine() if given.engine == "auto" else given.engine,
         region=given.region,
         images=dict(given.image),
         rootdir=str(Path.cwd()),
@@ -179,6 +184,13 @@ def _launch_options(given: argparse.Namespace, *, port: int) -> LaunchOptions:
     )
 
 
+def _chosen_engine() -> str:
+    """What `auto` means here; says so, on standard error: standard output is the command's."""
+    engine, why = choose_engine()
+    print(f"kecs: engine {engine} ({why})", file=sys.stderr, flush=True)
+    return engine
+
+
 def _check_engine_options(given: argparse.Namespace) -> None:
     for name, engine in (
         ("kubeconfig", "kubernetes"),
@@ -186,7 +198,9 @@ def _check_engine_options(given: argparse.Namespace) -> None:
         ("namespace", "kubernetes"),
         ("kind_image", "kind"),
     ):
-        if getattr(given, name) is not None and given.engine != engine:
+        # `auto` may turn out to be kind, never a cluster of one's own.
+        is_of_use = given.engine == engine or (given.engine, engine) == ("auto", "kind")
+        if getattr(given, name) is not None and not is_of_use:
             flag = "--" + name.replace("_", "-")
             raise InvalidSetting(f"{flag} is for --engine {engine}, not for {given.engine}")
     problem = kubeconfig_problem(given.kubeconfig)

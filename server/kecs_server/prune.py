@@ -24,6 +24,11 @@ from kecs_server.engines.process.launching import COOKIE
 KILL_TIMEOUT = 10.0  # seconds until what has not ended counts as impossible to kill
 
 
+def cookie(environment_name: str) -> dict[str, str]:
+    """The variables by which a process, with all that descends from it, is the environment's."""
+    return {COOKIE: environment_name}
+
+
 def leftover_processes(environment_name: str) -> list[int]:
     """The pids of an environment's processes: those with its cookie and all that descends from
     them. Never this process. What one has no right to look into is not found.

@@ -147,5 +147,23 @@ def _end(server: BaseWSGIServer, environment: Environment, settings: ServerSetti
     server.shutdown()
     server.server_close()
     environment.close()
+    _end_orphans(settings)
     _log.info("%s has ended", settings.name)
     shutil.rmtree(settings.directory, ignore_errors=True)
+
+
+def _end_orphans(settings: ServerSettings) -> None:
+    """End the command of a `kecs run` that was killed: nobody else is left to do it."""
+    from kecs_server.prune import kill_leftovers
+
+    if settings.owner_pid is not None and _has_ended(settings.owner_pid):
+        kill_leftovers(settings.name)
+
+
+def _has_ended(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

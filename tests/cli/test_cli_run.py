@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 SECONDS = 60
@@ -45,6 +46,29 @@ def test_the_variables(kecs: Any) -> None:
     assert environ["AWS_DATA_PATH"].endswith(":/models")
     assert "AWS_SESSION_TOKEN" not in environ
     assert environ["PATH"]
+
+
+def test_auto_says_which_engine_it_takes_and_why(kecs: Any) -> None:
+    ended = kecs(
+        *("run", "--engine", "auto", "--kind-image", "node", "--"),
+        *(sys.executable, "-c", RUN_A_TASK),
+        PATH="/usr/bin:/bin",
+    )
+    assert ended.stderr == "kecs: engine process (auto: kind is not installed)\n"
+    assert (ended.returncode, ended.stdout) == (5, "123456789012\n")
+
+
+def test_auto_takes_kind_where_docker_answers(kecs: Any, tmp_path: Path) -> None:
+    for name, script in (("docker", "exit 0"), ("kind", "echo no cluster today >&2; exit 1")):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    ended = kecs("serve", "--engine", "auto", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert ended.stderr.startswith(
+        "kecs: engine kind (auto: kind is installed and docker answers)\n"
+    )
+    assert "no cluster today" in ended.stderr
+    assert ended.returncode == 1
 
 
 def test_without_two_dashes(kecs: Any) -> None:
@@ -93,15 +117,54 @@ def test_a_file_that_is_no_program(kecs: Any, tmp_path: Path) -> None:
     assert kecs.left() == []
 
 
-def test_killing_the_command_itself_ends_the_environment(kecs: Any) -> None:
+def test_killing_the_command_itself_ends_everything(kecs: Any, tmp_path: Path) -> None:
+    # One is below the program, one is a daemon, and one is a daemon that cleared its variables.
+    script = (
+        f"setsid sh -c 'sleep 1001 & echo $! >> {tmp_path}/pids; exec sleep 1002' & "
+        f"setsid sh -c 'env -i sleep 1003 & echo $! >> {tmp_path}/pids; exec sleep 1004' & "
+        f"sleep 1005 & echo $! >> {tmp_path}/pids; "
+        f"while [ $(wc -l < {tmp_path}/pids) != 3 ]; do sleep 0.01; done; echo ready; wait"
+    )
+    with kecs.start("run", "--", "sh", "-c", script) as process:
+        assert process.stdout.readline() == "ready\n"
+        (name,) = kecs.left()
+        server = kecs.server(name)
+        pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
+        started = [psutil.Process(pid) for pid in pids]
+        started += [one for one in kecs.children(process.pid) if one != server]
+        process.kill()
+        process.wait()
+        _, alive = psutil.wait_procs([server, *started], timeout=SECONDS)
+        for one in alive:
+            one.kill()
+        assert alive == []
+        process.communicate(timeout=SECONDS)
+    assert kecs.left() == []
+
+
+def test_what_the_program_leaves_on_purpose_is_left(kecs: Any, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    ended = kecs("run", "--", "sh", "-c", f"sleep 1001 > /dev/null 2>&1 & echo $! > {pid}")
+    assert ended.returncode == 0
+    left = psutil.Process(int(pid.read_text()))
+    assert left.is_running()
+    left.kill()
+    left.wait(SECONDS)
+
+
+def test_prune_ends_the_program_of_a_command_that_was_killed_with_its_server(kecs: Any) -> None:
     with kecs.start("run", "--", "sh", "-c", "echo ready; exec sleep 1000") as process:
         assert process.stdout.readline() == "ready\n"
         (name,) = kecs.left()
         server = kecs.server(name)
         sleeper = next(child for child in kecs.children(process.pid) if child.name() == "sleep")
+        server.suspend()
         process.kill()
         process.wait()
+        server.kill()
         server.wait(SECONDS)
-        sleeper.kill()
+        assert sleeper.is_running()
+        assert "killed" in kecs("prune").stdout
+        assert psutil.wait_procs([sleeper], timeout=SECONDS)[1] == []
         process.communicate(timeout=SECONDS)
     assert kecs.left() == []

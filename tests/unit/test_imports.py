@@ -30,11 +30,12 @@ ORDER = (
     "metadata",
     "admin",
     "app",
+    "prune",
     "serving",
     "__main__",
 )
 PRUNING = "prune"
-"""Imported by the plugin; needs the process engine's way of finding what was left."""
+"""Imported by the plugin too; needs the engines' ways of finding what was left, and no more."""
 
 FOR_THE_PLUGIN = {"kecs_server.credentials", "kecs_server.settings", "kecs_server.prune"}
 REAPING = {"kecs_server.engines.kubernetes.reap", "kecs_server.engines.base"}
