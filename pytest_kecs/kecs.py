@@ -125,6 +125,15 @@ class Kecs:
         __tracebackhide__ = True
         return self._wait_task(task, cluster, timeout, "RUNNING", _is_running)
 
+    def wait_healthy(
+        self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
+    ) -> Task:
+        """Wait until the task's healthStatus is HEALTHY, as its containers' health checks say; a
+        task that is stopping can no longer become so, and one without health checks never does.
+        """
+        __tracebackhide__ = True
+        return self._wait_task(task, cluster, timeout, "HEALTHY", _is_healthy)
+
     def wait_stopped(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
@@ -317,6 +326,13 @@ class Kecs:
         __tracebackhide__ = True
         return self.wait_running(task, timeout, cluster=cluster)
 
+    def assert_healthy(
+        self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
+    ) -> Task:
+        """Assert that the task is HEALTHY, or becomes so."""
+        __tracebackhide__ = True
+        return self.wait_healthy(task, timeout, cluster=cluster)
+
     def assert_service_stable(
         self,
         service: ServiceReference,
@@ -369,6 +385,10 @@ class Kecs:
 
 def _is_running(task: Task) -> bool:
     return task.last_status == "RUNNING" and task.desired_status == "RUNNING"
+
+
+def _is_healthy(task: Task) -> bool:
+    return bool(task["healthStatus"] == "HEALTHY" and task.desired_status == "RUNNING")
 
 
 def _is_stopped(task: Task) -> bool:

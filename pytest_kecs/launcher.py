@@ -118,7 +118,7 @@ class Launcher:
         self._watch: ConnectionWatch | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: str | None = None
-        self._over = False
+        self._over = True  # there is nothing to stop yet
 
     def __enter__(self) -> Self:
         self.bind()
@@ -150,6 +150,7 @@ class Launcher:
         except BaseException:
             self._close_socket()
             raise
+        self._over = False
         _follow_forks(self)
 
     def _create_record(self, port: int) -> None:

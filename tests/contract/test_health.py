@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from steps import on_term
 from steps import wait_health
 
 from pytest_kecs.kecs import Kecs
+from pytest_kecs.waiting import WaitError
 
 IDLE = on_term("exit 0")
 
@@ -65,7 +67,7 @@ def test_a_check_that_hangs_is_a_failure(kecs: Kecs, register: Any) -> None:
 
 def test_a_check_by_words(kecs: Kecs, register: Any) -> None:
     app = {"command": IDLE, "healthCheck": {"command": ["CMD", "sh", "-c", "exit 0"]}}
-    wait_health(kecs, kecs.run_task(register(app=app)), "HEALTHY")
+    assert kecs.assert_healthy(kecs.run_task(register(app=app)))["healthStatus"] == "HEALTHY"
 
 
 def test_only_essential_containers_decide(kecs: Kecs, register: Any) -> None:
@@ -106,3 +108,9 @@ def test_start_timeout_ends_the_task(kecs: Kecs, register: Any) -> None:
     assert "[db] for target [app] has timed out" in stopped.containers["app"]["reason"]
     assert "exitCode" not in stopped.containers["app"]
     assert "startedAt" not in stopped
+
+
+def test_waiting_for_health_gives_up_when_the_task_stops(kecs: Kecs, register: Any) -> None:
+    task = kecs.run_task(register(app={"command": "exit 3", **checked("false")}))
+    with pytest.raises(WaitError, match="will not become HEALTHY any more"):
+        kecs.assert_healthy(task)

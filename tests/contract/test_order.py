@@ -127,3 +127,25 @@ def test_one_that_ended_leaves_the_others_running(
     assert wait_container_stopped(kecs, task, "init").exit_codes["init"] == 3
     wait_ready(kecs, task, "app")
     assert kecs.describe(task).containers["app"]["lastStatus"] == "RUNNING"
+
+
+def test_ten_containers_that_all_wait_for_all_before_them(kecs: Kecs, register: Any) -> None:
+    """As many containers as a task can have, and as many dependencies: 45."""
+    names = [f"c{number}" for number in range(10)]
+    conditions = ("COMPLETE", "SUCCESS", "START")
+    containers = {
+        name: {
+            "command": "exit 0",
+            "essential": name == names[-1],
+            "dependsOn": [
+                after(earlier, conditions[(number + place) % 3])[0]
+                for place, earlier in enumerate(names[:number])
+            ],
+        }
+        for number, name in enumerate(names)
+    }
+    task = kecs.run_task(register("ten", None, **dict(reversed(containers.items()))))
+    stopped = kecs.assert_stopped(task, exit_code=0, container=names[-1])
+    assert set(stopped.exit_codes.values()) == {0}
+    started = [moment for moment in moments(kecs, task) if moment.endswith("RUNNING")]
+    assert started == [f"{name} RUNNING" for name in names]

@@ -215,3 +215,14 @@ def test_where_windows_is_not_supported_other_tests_run(inner: pytest.Pytester) 
     result.stdout.fnmatch_lines(
         ["EnvironmentStartError: *cannot run ECS environments on Windows*WSL*"]
     )
+
+
+def test_a_folder_of_environments_that_others_can_read(inner: pytest.Pytester, home: Path) -> None:
+    """The one error is that of the test; workers come and go without a traceback of ours."""
+    inner.makepyfile("def test_ecs(ecs_client): pass")
+    home.mkdir(exist_ok=True)
+    home.chmod(0o755)
+    result = inner.runpytest_subprocess("-n", "1")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*is open to other users (mode 0755)*chmod 700*"])
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
