@@ -84,7 +84,7 @@ def test_the_report_says_what_to_write_when_two_listen_on_one_port(
                     containerDefinitions=[{{
                         "name": "web", "image": "web", "memory": 64,
                         "portMappings": [{{"containerPort": {port}}}],
-                        "command": ["python", "-m", "http.server", "{port}"],
+                        "command": ["{sys.executable}", "-m", "http.server", "{port}"],
                     }}],
                 )
                 kecs.assert_running(kecs.run_task("web"))

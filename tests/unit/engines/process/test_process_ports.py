@@ -55,7 +55,9 @@ def listen(driver: Driver, fifo: Fifo) -> Listen:
 
     def listen(name: str, address: str, port: int = 0, *options: str) -> tuple[str, int]:
         task = driver.start(*python(LISTEN, fifo.path, name, address, str(port), *options))
-        return task, int(fifo.read_line())
+        port = int(fifo.read_line())
+        driver.wait(ContainerStarted, task)
+        return task, port
 
     return listen
 
@@ -125,6 +127,7 @@ def test_the_text_names_the_ports_that_are_listened_on(driver: Driver, listen: L
 def test_datagrams(driver: Driver, fifo: Fifo) -> None:
     task = driver.start(*python(UDP, fifo.path))
     port = int(fifo.read_line())
+    driver.wait(ContainerStarted, task)
     with driver.engine.connect(task, "app", port, "udp") as peer:
         peer.settimeout(20)
         peer.send(b"hello")
