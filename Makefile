@@ -17,13 +17,15 @@ demo: env
 
 test: dev
 	@$(PYTEST) -n $(WORKERS) --maxprocesses 4
+	@for each in examples/*/; do echo "$$each"; (cd $$each && ../../$(PYTEST) -q) || exit 1; done
 
 # Needs Docker and kind. KECS_KIND_IMAGE names the node image, KECS_TEST_IMAGE one with a shell,
-# KECS_TEST_PYTHON_IMAGE one with Python 3.
+# KECS_TEST_PYTHON_IMAGE one with Python 3. Examples with an image of their own stay out.
+KIND_EXAMPLES := quickstart init-work
 test-kind: dev
 	@$(PYTEST) tests/kind
 	@KECS_TEST_ENGINES=kind $(PYTEST) tests/contract -n 2
-	@cd examples/quickstart && ../../$(PYTEST) --kecs-engine=kind -n 2
+	@$(PYTEST) $(addprefix examples/,$(KIND_EXAMPLES)) --kecs-engine=kind -n 2
 
 lint: dev
 	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy
