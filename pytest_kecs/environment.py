@@ -109,6 +109,11 @@ class Environment:
             return choose_engine()[0]
         return wishes.engine or self.identity.engine
 
+    @property
+    def exported(self) -> bool:
+        """Whether the variables lead to the environment at the moment."""
+        return self._exporter.applied
+
     def export(self, region: str | None = None) -> None:
         """Lead AWS clients that this process and its children make to the environment."""
         self.unexport()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
+from typing import Any
 from typing import Literal
 
 import pytest
@@ -36,6 +37,7 @@ class TestState:
 
 
 _STATE = pytest.StashKey[TestState]()
+_SHARED = pytest.StashKey[dict[object, set[str]]]()
 
 
 def uses_ecs(item: pytest.Item) -> bool:
@@ -48,6 +50,36 @@ def uses_ecs(item: pytest.Item) -> bool:
 def environment_of(config: pytest.Config) -> Environment:
     """:raises KeyError: pytest only shows something (`--help`, `--fixtures`)."""
     return config.stash[ENVIRONMENT]
+
+
+def note_shared_fixtures(session: pytest.Session) -> None:
+    """Remember, for each node, which fixtures the tests below it ask for that use ECS."""
+    shared: dict[object, set[str]] = {}
+    for item in filter(uses_ecs, session.items):
+        for node in item.listchain()[:-1]:
+            shared.setdefault(node, set()).update(getattr(item, "fixturenames", ()))
+    session.config.stash[_SHARED] = shared
+
+
+@contextmanager
+def around_fixture(
+    fixture: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Let a fixture that a test shares with tests that use ECS find the variables that those have.
+
+    Whichever of them comes first: a client that it makes is for all of them.
+    """
+    stash = request.config.stash
+    environment = stash.get(ENVIRONMENT, None)
+    is_shared = _SHARED in stash and fixture.argname in stash[_SHARED].get(request.node, ())
+    if environment is None or environment.exported or not is_shared:
+        yield
+        return
+    environment.export()
+    try:
+        yield
+    finally:
+        environment.unexport()
 
 
 def prepare_engines(session: pytest.Session) -> None:

@@ -48,6 +48,7 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    isolation.note_shared_fixtures(session)
     isolation.prepare_engines(session)
 
 
@@ -62,6 +63,14 @@ def pytest_runtest_protocol(
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     isolation.begin_if_used(item)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    with isolation.around_fixture(fixturedef, request):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -172,6 +172,59 @@ def test_accounts_and_regions_are_apart(inner: pytest.Pytester) -> None:
     run(inner).assert_outcomes(passed=1)
 
 
+SHARED_FIXTURES = """
+    import os
+
+    import boto3
+    import pytest
+
+    @pytest.fixture(autouse=True, scope="session")
+    def client_of_all():
+        return boto3.client("ecs")
+
+    @pytest.fixture(scope="session")
+    def client_of_some(client_of_all):
+        return boto3.client("ecs")
+
+    @pytest.fixture(scope="session")
+    def others_region():
+        return os.environ["AWS_REGION"]
+
+    @pytest.fixture(scope="class")
+    def class_region():
+        return os.environ["AWS_REGION"]
+
+    def test_plain_first(client_of_some, others_region):
+        assert others_region == os.environ["AWS_REGION"] == "ap-south-1"
+
+    class TestPlain:
+        def test_it(self, class_region):
+            assert class_region == "ap-south-1"
+
+    class TestBoth:
+        def test_plain(self, class_region):
+            assert class_region == "us-east-1"
+            assert os.environ["AWS_REGION"] == "ap-south-1"
+
+        @pytest.mark.kecs
+        def test_ours(self, class_region): pass
+
+    def test_ours(client_of_all, client_of_some, ecs_client):
+        arn = ecs_client.create_cluster()["cluster"]["clusterArn"]
+        assert client_of_all.list_clusters()["clusterArns"] == [arn]
+        assert client_of_some.list_clusters()["clusterArns"] == [arn]
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n1"], ["-o", "kecs_env=marked"]], ids=str)
+def test_a_shared_fixture_finds_the_environment_whoever_comes_first(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "ap-south-1")
+    inner.makepyfile(SHARED_FIXTURES)
+    run(inner, *arguments).assert_outcomes(passed=5)
+
+
 MOTO_SUITE = """
     import os
 
