@@ -25,7 +25,7 @@ _TURNED_OFF = (
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
 )
-_UNPROXIED_HOSTS = ("127.0.0.1", "localhost")
+_UNPROXIED_HOSTS = ("127.0.0.1", "localhost", "127.0.0.0/8")
 
 
 def data_path() -> Path:

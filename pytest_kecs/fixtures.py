@@ -70,7 +70,7 @@ def ecs_client(ecs_client_factory: ClientFactory) -> ECSClient:
 @pytest.fixture
 def kecs(request: pytest.FixtureRequest, ecs_client: ECSClient) -> Kecs:
     """Run tasks, wait for states, read logs, assert: run_task, wait_running, wait_stopped,
-    wait_stable, logs, map_image, set_secret, put_env_file, assert_running, assert_stopped,
+    wait_stable, logs, url, map_image, set_secret, put_env_file, assert_running, assert_stopped,
     assert_service_stable.
     """
     from pytest_kecs.kecs import Kecs

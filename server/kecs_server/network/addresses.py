@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache
 
 _LAST = 254
 """Addresses of a block 127.a.b.0/24; its first and last stay unused."""
@@ -76,6 +77,7 @@ class LoopbackAddresses:
         return False
 
 
+@cache
 def _has_many() -> bool:
     """Linux answers for all of 127.0.0.0/8; macOS for 127.0.0.1 alone."""
     if sys.platform != "linux":

@@ -34,9 +34,9 @@ def test_lists_are_extended_once() -> None:
     existing = {"AWS_DATA_PATH": "/mine", "NO_PROXY": "corp.example"}
     made = variables(existing)
     assert made["AWS_DATA_PATH"].split(os.pathsep) == [str(data_path()), "/mine"]
-    assert made["NO_PROXY"] == "corp.example,127.0.0.1,localhost"
+    assert made["NO_PROXY"] == "corp.example,127.0.0.1,localhost,127.0.0.0/8"
     # urllib lets the lower-case name win, so the hosts of the other one must be in it.
-    assert made["no_proxy"] == "corp.example,127.0.0.1,localhost"
+    assert made["no_proxy"] == "corp.example,127.0.0.1,localhost,127.0.0.0/8"
     assert variables({**existing, **made}) == made
 
 
