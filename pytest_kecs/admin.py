@@ -148,10 +148,17 @@ class AdminClient:
         *,
         account: str | None = None,
         engine: str | None = None,
+        aws_endpoint: str | None = None,
         images: Mapping[str, Any] | None = None,
     ) -> str:
         """Let the key stand for a fresh realm; returns the realm's id."""
-        body = {"name": name, "account": account, "engine": engine, "images": dict(images or {})}
+        body = {
+            "name": name,
+            "account": account,
+            "engine": engine,
+            "aws_endpoint": aws_endpoint,
+            "images": dict(images or {}),
+        }
         return str(self._call("POST", "/realms", body)["realm"])
 
     def end_realm(self, *, keep: bool = False) -> Credentials | None:

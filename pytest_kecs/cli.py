@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from kecs_server.settings import DEFAULT_REGION
 from kecs_server.settings import ENGINES
+from kecs_server.settings import is_aws_endpoint
 
 from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import KecsError
@@ -141,6 +142,13 @@ def _add_environment_options(parser: argparse.ArgumentParser) -> None:
         help="what images that match PATTERN run when a definition gives no command, as in"
         " --image 'worker:*={python} -m worker' (may be given several times)",
     )
+    parser.add_argument(
+        "--aws-endpoint",
+        type=_aws_endpoint,
+        metavar="URL",
+        help="what has the rest of AWS (moto's server, LocalStack, ...), or `aws` for AWS itself:"
+        " secrets, environment files, awslogs and events go there",
+    )
     parser.add_argument("--kubeconfig", metavar="FILE", help="of the cluster (engine kubernetes)")
     parser.add_argument("--context", metavar="NAME", help="context in the kubeconfig")
     parser.add_argument("--namespace", metavar="NAME", help="an existing namespace to use")
@@ -215,6 +223,12 @@ def _region(text: str) -> str:
     if re.fullmatch(r"[a-z]{2,3}(-[a-z]+)+-\d+", text):
         return text
     raise argparse.ArgumentTypeError(f"{text!r} is not a region, as us-east-1 is one")
+
+
+def _aws_endpoint(text: str) -> str:
+    if is_aws_endpoint(text.rstrip("/")):
+        return text.rstrip("/")
+    raise argparse.ArgumentTypeError(f"{text!r} is neither http://HOST:PORT nor aws")
 
 
 def _port(text: str) -> int:

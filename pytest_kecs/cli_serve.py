@@ -180,6 +180,7 @@ def _launch_options(given: argparse.Namespace, *, port: int) -> LaunchOptions:
         context=given.context,
         namespace=given.namespace,
         kind_image=given.kind_image,
+        aws_endpoint=given.aws_endpoint,
         port=port,
     )
 

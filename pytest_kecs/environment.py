@@ -166,6 +166,7 @@ class Environment:
                 name,
                 account=wishes.account,
                 engine=engine,
+                aws_endpoint=wishes.aws_endpoint,
                 images={**self.settings.images, **wishes.images},
             )
         except ServerGone as error:

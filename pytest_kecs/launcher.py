@@ -73,6 +73,7 @@ class LaunchOptions:
     context: str | None = None
     namespace: str | None = None
     kind_image: str | None = None
+    aws_endpoint: str | None = None
     strict_time: bool = False
     lease: float | None = None
     port: int = 0

@@ -1,4 +1,4 @@
-"""`@pytest.mark.kecs(engine=, region=, account=, images=)`: reading, checking, merging."""
+"""`@pytest.mark.kecs(engine=, region=, account=, aws_endpoint=, images=)`: read, check, merge."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from pytest_kecs.settings import InvalidValue
+from pytest_kecs.settings import parse_aws_endpoint
 from pytest_kecs.settings import parse_engine
 from pytest_kecs.settings import parse_region
 
 DESCRIPTION = (
-    "kecs(engine=None, region=None, account=None, images=None): the test uses Amazon ECS; AWS_* "
-    "variables lead to an environment of its own. engine: process, kind, kubernetes or auto; "
-    "account: 12 digits; images: what images stand for, {pattern: command}."
+    "kecs(engine=None, region=None, account=None, aws_endpoint=None, images=None): the test uses "
+    "Amazon ECS; AWS_* variables lead to an environment of its own. engine: process, kind, "
+    "kubernetes or auto; account: 12 digits; aws_endpoint: what has the rest of AWS; images: what "
+    "images stand for, {pattern: command}."
 )
 
 
@@ -31,6 +33,7 @@ class Wishes:
     engine: str | None = None
     region: str | None = None
     account: str | None = None
+    aws_endpoint: str | None = None
     images: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -88,6 +91,10 @@ def _account(value: Any) -> str:
     raise InvalidValue("an account is a string of 12 digits")
 
 
+def _aws_endpoint(value: Any) -> str:
+    return parse_aws_endpoint(_text(value))
+
+
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -104,5 +111,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "engine": _engine,
     "region": _region,
     "account": _account,
+    "aws_endpoint": _aws_endpoint,
     "images": _images,
 }

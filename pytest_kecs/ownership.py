@@ -127,6 +127,7 @@ class Ownership:
             context=settings.context,
             namespace=settings.namespace,
             kind_image=settings.kind_image,
+            aws_endpoint=settings.aws_endpoint,
             strict_time=settings.strict_time,
         )
 

@@ -70,6 +70,7 @@ class Settings:
     kubeconfig: str | None
     context: str | None
     namespace: str | None
+    aws_endpoint: str | None
     strict_time: bool
     startup_timeout: float
     log_lines: int
@@ -177,6 +178,16 @@ def parse_region(value: str) -> str:
     if re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d+", value):
         return value
     raise InvalidValue("a region looks like us-east-1 or eu-central-1")
+
+
+def parse_aws_endpoint(value: str) -> str:
+    # Here, and not above: runs without an endpoint need not import it.
+    from kecs_server.settings import is_aws_endpoint
+
+    url = value.rstrip("/")
+    if is_aws_endpoint(url):
+        return url
+    raise InvalidValue("it must be http://HOST:PORT (or https), or `aws` for AWS itself")
 
 
 def parse_images(value: str) -> dict[str, str]:
@@ -306,6 +317,15 @@ TABLE: tuple[Setting, ...] = (
         default_text="one made for the run",
         parse=_parse_namespace,
         help="An existing namespace to put Pods in, where creating one is not allowed",
+    ),
+    Setting(
+        name="aws_endpoint",
+        metavar="URL",
+        default=None,
+        default_text="none",
+        parse=parse_aws_endpoint,
+        help="What has the rest of AWS: moto's server, LocalStack and the like, or `aws` for AWS "
+        "itself. Secrets and environment files come from there; awslogs and events go there",
     ),
     Setting(
         name="strict_time",

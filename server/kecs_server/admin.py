@@ -29,6 +29,7 @@ from kecs_server.errors import EcsError
 from kecs_server.lifetime import Lifetime
 from kecs_server.settings import DEFAULT_ACCOUNT
 from kecs_server.settings import ENGINES
+from kecs_server.settings import is_aws_endpoint
 from kecs_server.state.realms import Access
 from kecs_server.state.realms import RealmRequest
 
@@ -132,6 +133,7 @@ class Admin:
             name=str(params.get("name") or "unnamed"),
             account=_checked_account(account),
             engine=_checked_engine(engine) if engine else None,
+            aws_endpoint=_checked_endpoint(params.get("aws_endpoint")),
             images=parse_images(_checked_object(params, "images")),
         )
         return {"realm": self._realms.begin(key, realm_request).id}
@@ -273,6 +275,12 @@ def _checked_account(account: Any) -> str:
     if not isinstance(account, str) or not re.fullmatch("[0-9]{12}", account):
         raise BadRequest(f"an account is 12 digits, not {account!r}")
     return account
+
+
+def _checked_endpoint(url: Any) -> str | None:
+    if url is None or (isinstance(url, str) and is_aws_endpoint(url)):
+        return url
+    raise BadRequest(f"aws_endpoint is http://HOST:PORT or aws, not {url!r}")
 
 
 def _checked_object(params: Structure, name: str) -> Structure:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.fetching import Fetcher
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.images import parse_images
@@ -53,6 +55,8 @@ class Environment:
             name: EngineHost(partial(self._make_engine, name), self._observe) for name in ENGINES
         }
         self.network = Network(lambda name: self.engines[name].engine)
+        self._lock = threading.Lock()
+        self._endpoints_by_url: dict[str, Endpoints] = {}
         self._fetcher = Fetcher(self._observe)
         self.scheduler = Scheduler(self.engines, self.network, self._spec_of, self._fetch)
         self.realms = Realms(settings.secret, self._make_realm, self._end_realm)
@@ -81,6 +85,7 @@ class Environment:
             id=uuid.uuid4().hex,
             name=request.name,
             engine=request.engine or self.settings.engine,
+            aws_endpoint=request.aws_endpoint or self.settings.aws_endpoint,
             # The realm's own patterns are tried first.
             images={**request.images, **self._images},
             wake=self.scheduler.wake,
@@ -93,7 +98,13 @@ class Environment:
             gone.wait(REMOVAL_TIMEOUT)
 
     def _fetch(self, realm: Realm, task: Task) -> None:
-        self._fetcher.fetch(realm, task, None)
+        self._fetcher.fetch(realm, task, self._endpoints(realm.aws_endpoint))
+
+    def _endpoints(self, url: str | None) -> Endpoints | None:
+        if url is None:
+            return None
+        with self._lock:
+            return self._endpoints_by_url.setdefault(url, Endpoints(url))
 
     def _spec_of(self, realm: Realm, task: Task) -> TaskSpec:
         arn = parse_arn(task.arn)
@@ -103,6 +114,7 @@ class Environment:
             Surroundings(
                 region=arn.region if arn else self.settings.region,
                 endpoint=self._container_endpoint(realm.engine),
+                aws_endpoint=realm.aws_endpoint,
                 images=realm.images,
                 names=names,
                 addressing=self.network.attach(task, realm.engine),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 DEFAULT_ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
 ENGINES = ("process", "kind", "kubernetes")
+REAL_AWS = "aws"
+"""In place of an endpoint's URL: AWS itself, each service at its own address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,8 @@ class ServerSettings:
     interpreter, rootdir: what `{python}` and `{rootdir}` mean in stand-ins.
     kubeconfig, context, namespace: of a cluster that exists already (engine kubernetes).
     kind_image: node image for the engine kind; None: kind's own default.
+    aws_endpoint: URL of what has the rest of AWS, or `REAL_AWS`; None: nothing has. What realms
+        get that ask for none.
     strict_time: compare the dates of signatures with the clock.
     """
 
@@ -48,6 +53,7 @@ class ServerSettings:
     context: str | None = None
     namespace: str | None = None
     kind_image: str | None = None
+    aws_endpoint: str | None = None
     strict_time: bool = False
 
     def to_json(self) -> str:
@@ -57,3 +63,9 @@ class ServerSettings:
     def from_json(cls, text: str) -> ServerSettings:
         """:raises TypeError, ValueError: the text is not what `to_json` makes."""
         return cls(**json.loads(text))
+
+
+def is_aws_endpoint(text: str) -> bool:
+    """Whether it can be the setting `aws_endpoint`: `http://HOST[:PORT]`, https, or `REAL_AWS`."""
+    url = r"https?://([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
+    return text == REAL_AWS or re.fullmatch(url, text) is not None

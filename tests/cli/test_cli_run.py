@@ -23,6 +23,18 @@ print(boto3.client("sts").get_caller_identity()["Account"])
 sys.exit(task["containers"][0]["exitCode"])
 """
 
+SECRET = """
+import boto3
+ecs = boto3.client("ecs")
+ecs.create_cluster()
+secret = {"name": "A", "valueFrom": "/a"}
+container = {"name": "app", "image": "busybox", "memory": 64, "secrets": [secret]}
+ecs.register_task_definition(family="f", executionRoleArn="role", containerDefinitions=[container])
+task = ecs.run_task(taskDefinition="f")["tasks"][0]["taskArn"]
+ecs.get_waiter("tasks_stopped").wait(tasks=[task])
+print(ecs.describe_tasks(tasks=[task])["tasks"][0]["stoppedReason"])
+"""
+
 
 def test_a_program_finds_the_environment_and_its_status_is_ours(kecs: Any) -> None:
     ended = kecs("run", "--", sys.executable, "-c", RUN_A_TASK, AWS_PROFILE="nowhere")
@@ -168,3 +180,14 @@ def test_prune_ends_the_program_of_a_command_that_was_killed_with_its_server(kec
         assert psutil.wait_procs([sleeper], timeout=SECONDS)[1] == []
         process.communicate(timeout=SECONDS)
     assert kecs.left() == []
+
+
+def test_the_rest_of_aws(kecs: Any) -> None:
+    ended = kecs("run", "--aws-endpoint", "http://127.0.0.1:9", "--", sys.executable, "-c", SECRET)
+    assert 'Could not connect to the endpoint URL: "http://127.0.0.1:9/"' in ended.stdout
+
+
+def test_an_endpoint_that_cannot_be(kecs: Any) -> None:
+    ended = kecs("run", "--aws-endpoint", "moto", "--", "true")
+    assert ended.returncode == 2
+    assert "argument --aws-endpoint: 'moto' is neither http://HOST:PORT nor aws" in ended.stderr

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-REAL = "aws"
-"""In place of a URL: AWS itself, each service at its own address."""
+from kecs_server.settings import REAL_AWS
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 5.0
@@ -35,7 +34,7 @@ class Endpoints:
     Signed with the credentials that this process finds in its variables and in AWS's files: those
     that pytest had. Where it finds none, any endpoint but AWS's own gets dummies.
 
-    :param url: `http://HOST:PORT`, or `REAL`.
+    :param url: `http://HOST:PORT`, or `REAL_AWS`.
     """
 
     def __init__(self, url: str) -> None:
@@ -92,7 +91,7 @@ class Endpoints:
 
         if self._session is None:
             self._session = botocore.session.Session()
-            if self.url != REAL:
+            if self.url != REAL_AWS:
                 # The metadata service of EC2 is no place to wait for dummies.
                 self._session.get_component("credential_provider").remove("iam-role")
                 if self._session.get_credentials() is None:
@@ -100,20 +99,20 @@ class Endpoints:
         return self._session.create_client(
             service,
             region_name=region,
-            endpoint_url=None if self.url == REAL else self.url,
+            endpoint_url=None if self.url == REAL_AWS else self.url,
             config=Config(
                 connect_timeout=CONNECT_TIMEOUT,
                 read_timeout=READ_TIMEOUT,
                 retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
                 proxies={} if self._is_local() else None,
                 # Names of buckets in front of an emulator's name cannot be resolved.
-                s3={} if self.url == REAL else {"addressing_style": "path"},
+                s3={} if self.url == REAL_AWS else {"addressing_style": "path"},
             ),
         )
 
     def _is_local(self) -> bool:
         """A proxy cannot reach what listens on this machine alone."""
-        host = "" if self.url == REAL else urlsplit(self.url).hostname or ""
+        host = "" if self.url == REAL_AWS else urlsplit(self.url).hostname or ""
         try:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:

@@ -34,7 +34,7 @@ Observe = Callable[[Observation], None]
 @dataclass(frozen=True, slots=True)
 class _Job:
     realm: Realm
-    task_id: str
+    task: Task
     region: str
     secrets: list[WantedSecret]
     files: list[WantedFile]
@@ -56,9 +56,7 @@ class Fetcher:
         """Ends in one `ResourcesFetched` or `ResourcesFailed`."""
         arn = parse_arn(task.arn)
         assert arn is not None
-        job = _Job(
-            realm, task.id, arn.region, task.wanted_secrets(), task.wanted_files(), endpoints
-        )
+        job = _Job(realm, task, arn.region, task.wanted_secrets(), task.wanted_files(), endpoints)
         if endpoints is None:
             self._do(job)
             return
@@ -78,7 +76,9 @@ class Fetcher:
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
-            self._do(job)
+            # Many may wait for an endpoint that is slow to fail; some are not waited for any more.
+            if job.task.desired_status == "RUNNING" and not job.realm.ended:
+                self._do(job)
 
     def _next(self) -> _Job | None:
         with self._changed:
@@ -89,12 +89,12 @@ class Fetcher:
 
     def _do(self, job: _Job) -> None:
         try:
-            self._observe(ResourcesFetched(task_id=job.task_id, resources=_fetched(job)))
+            self._observe(ResourcesFetched(task_id=job.task.id, resources=_fetched(job)))
         except ResourceError as error:
-            self._observe(ResourcesFailed(task_id=job.task_id, reason=str(error)))
+            self._observe(ResourcesFailed(task_id=job.task.id, reason=str(error)))
         except Exception as error:
-            _log.exception("the resources of task %s could not be fetched", job.task_id)
-            self._observe(ResourcesFailed(task_id=job.task_id, reason=f"internal error: {error!r}"))
+            _log.exception("the resources of task %s could not be fetched", job.task.id)
+            self._observe(ResourcesFailed(task_id=job.task.id, reason=f"internal error: {error!r}"))
 
 
 def _fetched(job: _Job) -> Resources:

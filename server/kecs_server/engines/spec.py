@@ -28,6 +28,7 @@ from kecs_server.engines.base import Tmpfs
 from kecs_server.engines.base import Ulimit
 from kecs_server.engines.base import Volume
 from kecs_server.engines.base import VolumeKind
+from kecs_server.settings import REAL_AWS
 
 Structure = dict[str, Any]
 
@@ -79,12 +80,14 @@ class Surroundings:
     """What containers get from where they run.
 
     endpoint: where they reach this server; None where they cannot.
+    aws_endpoint: what has the rest of AWS, if something has (see `ServerSettings`).
     names: values of `{python}` and the like in stand-ins.
     addressing: of each container of the task.
     """
 
     region: str
     endpoint: str | None
+    aws_endpoint: str | None = None
     images: Images
     names: Mapping[str, str]
     addressing: Mapping[str, Addressing]
@@ -254,9 +257,8 @@ def _injected(task: Task, container: Container, surroundings: Surroundings) -> d
         "AWS_EXECUTION_ENV": f"AWS_ECS_{kind}",
         "AWS_REGION": surroundings.region,
         "AWS_DEFAULT_REGION": surroundings.region,
-        # Nothing in a task reaches real AWS by accident.
-        "AWS_ENDPOINT_URL": surroundings.endpoint or NOWHERE,
         **surroundings.addressing[container.name].variables(),
+        **_endpoint_urls(surroundings),
     }
     endpoint, identifier = surroundings.endpoint, container.metadata_id
     if endpoint is not None:
@@ -267,6 +269,16 @@ def _injected(task: Task, container: Container, surroundings: Surroundings) -> d
         path = f"/v2/credentials/{task.credentials_id}"
         injected["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint + path
     return injected
+
+
+def _endpoint_urls(surroundings: Surroundings) -> dict[str, str]:
+    """Nothing in a task reaches real AWS by accident, and nothing another ECS than this."""
+    ours = surroundings.endpoint or NOWHERE
+    if surroundings.aws_endpoint is None:
+        return {"AWS_ENDPOINT_URL": ours}
+    if surroundings.aws_endpoint == REAL_AWS:
+        return {"AWS_ENDPOINT_URL_ECS": ours}
+    return {"AWS_ENDPOINT_URL": surroundings.aws_endpoint, "AWS_ENDPOINT_URL_ECS": ours}
 
 
 def _environment(

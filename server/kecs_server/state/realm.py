@@ -20,17 +20,25 @@ from kecs_server.state.timeline import Timeline
 
 class Realm:
     """A world of its own: stores by (account, region), images, what the test registered, clock,
-    timeline, engine's name.
+    timeline; names of its engine and of the endpoint that has the rest of AWS.
 
     `version` grows with every change. The scheduler is told through `wake`.
     """
 
     def __init__(
-        self, *, id: str, name: str, engine: str, images: Images, wake: Callable[[Realm], None]
+        self,
+        *,
+        id: str,
+        name: str,
+        engine: str,
+        images: Images,
+        wake: Callable[[Realm], None],
+        aws_endpoint: str | None = None,
     ) -> None:
         self.id = id
         self.name = name
         self.engine = engine
+        self.aws_endpoint = aws_endpoint
         self.images: Images = images
         self.clock = Clock()
         self.registered = Registered()

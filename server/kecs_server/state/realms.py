@@ -25,11 +25,14 @@ from kecs_server.state.realm import Realm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealmRequest:
-    """A realm to be made; `engine` and `images` are added to the environment's own."""
+    """A realm to be made; `images` are added to the environment's own, of which it has whatever is
+    None.
+    """
 
     name: str
     account: str = DEFAULT_ACCOUNT
     engine: str | None = None
+    aws_endpoint: str | None = None
     images: Images
 
 

@@ -105,7 +105,13 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
     (
         lambda c: c.begin_realm("t", images={"a": "b"}),
         *("POST", "/realms"),
-        {"name": "t", "account": None, "engine": None, "images": {"a": "b"}},
+        {
+            "name": "t",
+            "account": None,
+            "engine": None,
+            "aws_endpoint": None,
+            "images": {"a": "b"},
+        },
         *({"realm": "r1"}, "r1"),
     ),
     (lambda c: c.end_realm(), "POST", "/realms/end", {"keep": False}, {}, None),
@@ -140,6 +146,18 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
     (
         lambda c: c.map_image("a:*", ["x"]),
         *("POST", "/images", {"pattern": "a:*", "stand_in": ["x"]}, {}, None),
+    ),
+    (
+        lambda c: c.set_secret("a", "b", stage="s"),
+        *("POST", "/secrets", {"name": "a", "value": "b", "stage": "s", "version": None}, {}, None),
+    ),
+    (
+        lambda c: c.put_env_file("arn", "A=1"),
+        *("POST", "/env-files", {"arn": "arn", "text": "A=1"}, {}, None),
+    ),
+    (
+        lambda c: c.logs("x", masked=True),
+        *("GET", "/logs?task=x&masked=true", None, {"containers": []}, []),
     ),
     (lambda c: c.advance_clock(60), "POST", "/clock", {"advance": 60}, {"now": 7}, 7.0),
     (lambda c: c.reset(), "POST", "/reset", {}, {"tasks": 2}, {"tasks": 2}),

@@ -34,12 +34,16 @@ def test_images_of_all_markers_are_merged() -> None:
     ("arguments", "parts"),
     [
         ({"acount": "123456789012"}, ["no argument 'acount'", "did you mean 'account'?"]),
-        ({"colour": "red"}, ["no argument 'colour'", "engine, region, account, images"]),
+        (
+            {"colour": "red"},
+            ["no argument 'colour'", "engine, region, account, aws_endpoint, images"],
+        ),
         ({"engine": "kin"}, ["engine='kin'", "did you mean 'kind'?"]),
         ({"engine": 3}, ["engine=3", "string"]),
         ({"region": "here"}, ["region='here'", "us-east-1"]),
         ({"account": "12"}, ["account='12'", "12 digits"]),
         ({"account": 123456789012}, ["account", "string"]),
+        ({"aws_endpoint": "moto"}, ["aws_endpoint='moto'", "http://HOST:PORT"]),
         ({"images": ["a"]}, ["images", "dictionary"]),
     ],
 )

@@ -52,6 +52,25 @@ def test_a_falsy_value_that_was_given_wins() -> None:
     ).keep_cluster
 
 
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("https://localhost.localstack.cloud:4566/", "https://localhost.localstack.cloud:4566"),
+        ("http://[::1]:5000", "http://[::1]:5000"),
+        ("aws", "aws"),
+    ],
+)
+def test_endpoints(given: str, value: str) -> None:
+    assert resolved({"kecs_aws_endpoint": given}).aws_endpoint == value
+
+
+@pytest.mark.parametrize("given", ["", "localhost:4566", "http://", "ftp://host", "http://a/b"])
+def test_what_is_no_endpoint(given: str) -> None:
+    text = message(lambda: resolved({"kecs_aws_endpoint": given}))
+    assert "http://HOST:PORT (or https), or `aws`" in text
+
+
 def test_images_come_from_lines() -> None:
     lines = ["*/worker:* = {python} -m app --x=1", "", "busybox*=sh -c true"]
     assert resolved(None, {"kecs_images": lines}).images == {
