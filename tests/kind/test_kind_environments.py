@@ -105,10 +105,14 @@ def test_an_existing_namespace_with_a_role_is_enough_and_is_kept(
     lab.kubectl("create", "role", "kecs", "-n", namespace, rights, "--resource=pods")
     lab.kubectl("create", "role", "logs", "-n", namespace, "--verb=get", "--resource=pods/log")
     lab.kubectl(
+        "create", "role", "connections", "-n", namespace, "--verb=get,create",
+        "--resource=pods/exec,pods/portforward",
+    )  # fmt: skip
+    lab.kubectl(
         "create", "role", "leases", "-n", namespace, "--verb=create,patch,delete,list",
         "--resource=leases.coordination.k8s.io",
     )  # fmt: skip
-    for role in ("kecs", "logs", "leases"):
+    for role in ("kecs", "logs", "connections", "leases"):
         account = f"--serviceaccount={namespace}:default"
         lab.kubectl("create", "rolebinding", role, "-n", namespace, f"--role={role}", account)
     lab.settle(namespace)
@@ -116,6 +120,8 @@ def test_an_existing_namespace_with_a_role_is_enough_and_is_kept(
     task = driver.start(shell("app", "echo hello; exit 3", image))
     assert driver.stopped(task, "app").exit_code == 3
     assert driver.logs(task, "app").stdout == b"hello\n"
+    runs = driver.run(shell("app", "exec sleep 1000", image))
+    assert driver.execute(runs, "app", "exit 7") == (7, b"")
     engine.close()
 
     assert namespace in lab.namespaces()

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import re
+import socket
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -22,6 +20,13 @@ from time import monotonic
 from typing import Any
 
 from kecs_server.engines.base import EngineError
+from kecs_server.engines.kubernetes.api_errors import ApiError
+from kecs_server.engines.kubernetes.api_errors import no_answer
+from kecs_server.engines.kubernetes.api_errors import refusal
+from kecs_server.engines.kubernetes.streams import Json
+from kecs_server.engines.kubernetes.streams import RunningCommand
+from kecs_server.engines.kubernetes.streams import Stream
+from kecs_server.engines.kubernetes.streams import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -33,28 +38,8 @@ WATCH_SECONDS = 60
 _FOLLOW_SECONDS = 24 * 3600.0
 """A container may be silent for long; the client does not take None for ever."""
 
-_TRANSIENT = {0, 429, 500, 502, 503, 504}
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
-
-Json = dict[str, Any]
-
-
-class ApiError(EngineError):
-    """The API refused something, or did not answer (`status` 0).
-
-    `reason` is Kubernetes' own word (`Forbidden`, `NotFound`, `AlreadyExists` ...).
-    """
-
-    def __init__(self, *, status: int, reason: str, message: str) -> None:
-        self.status = status
-        self.reason = reason
-        self.message = message
-        super().__init__(message)
-
-    @property
-    def is_transient(self) -> bool:
-        return self.status in _TRANSIENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +179,62 @@ class ClusterApi:
         proxy = self._core.connect_get_node_proxy_with_path
         return self._ask(0, proxy, node, "stats/summary")
 
+    def execute(
+        self, namespace: str, pod: str, container: str, command: Sequence[str]
+    ) -> RunningCommand:
+        """Begin a command in a running container.
+
+        :raises ApiError: it could not be asked for. A command that cannot run ends at once.
+        """
+        from kubernetes.client import ApiException
+        from kubernetes.stream import stream
+
+        try:
+            client = stream(
+                self._connecting().connect_get_namespaced_pod_exec,
+                pod,
+                namespace,
+                container=container,
+                command=list(command),
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                binary=True,
+                _preload_content=False,
+            )
+        except ApiException as error:
+            raise refusal(error, self.host) from None
+        return RunningCommand(client.sock)
+
+    def forward_port(self, namespace: str, pod: str, port: int) -> socket.socket:
+        """A connection to a port of a Pod, one that is Pending too. It is made whether somebody
+        listens there or not; if not, it ends at once.
+
+        :raises ApiError: it could not be asked for.
+        """
+        from kubernetes.client import ApiException
+        from kubernetes.stream import portforward
+
+        try:
+            forward = portforward(
+                self._connecting().connect_get_namespaced_pod_portforward,
+                pod,
+                namespace,
+                ports=str(port),
+            )
+        except ApiException as error:
+            raise refusal(error, self.host) from None
+        near: socket.socket = forward.socket(port)
+        return near
+
+    def _connecting(self) -> Any:
+        """A client of its own: the library changes one while it connects with it."""
+        from kubernetes.client import ApiClient
+        from kubernetes.client import CoreV1Api
+
+        return CoreV1Api(ApiClient(self._client.configuration))
+
     def put_lease(self, namespace: str, name: str, lease: Json) -> None:
         """Create a Lease, or take over its spec when it is there."""
         body = {"metadata": {"name": name, **lease["metadata"]}, "spec": lease["spec"]}
@@ -276,57 +317,9 @@ class ClusterApi:
         try:
             return verb(*arguments, _preload_content=False, _request_timeout=timeout, **options)
         except ApiException as error:
-            raise _refusal(error, self.host) from None
+            raise refusal(error, self.host) from None
         except (HTTPError, HTTPException, OSError) as error:
-            raise _no_answer(error, self.host) from None
-
-
-class Stream:
-    """An answer that goes on. `close` from another thread ends its iteration."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-        self._closed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        """:raises ApiError: the connection broke."""
-        from urllib3.exceptions import HTTPError
-
-        try:
-            while chunk := self._response.read1(1 << 16):
-                yield bytes(chunk)
-        except (HTTPError, HTTPException, OSError, ValueError, AttributeError) as error:
-            if not self._closed:
-                raise _no_answer(error, "the stream") from None
-        finally:
-            self._response.close()
-
-    def close(self) -> None:
-        self._closed = True
-        # What urllib3 raises when the answer has come to its end by itself.
-        with suppress(OSError, ValueError, RuntimeError):
-            self._response.shutdown()
-
-
-class Watch:
-    """Events of one watch request: `(type, object)`; ends after `WATCH_SECONDS` or at `close`."""
-
-    def __init__(self, response: Any) -> None:
-        self._stream = Stream(response)
-
-    def __iter__(self) -> Iterator[tuple[str, Json]]:
-        """:raises ApiError: the connection broke, or the server says that events are missing."""
-        rest = b""
-        for chunk in self._stream:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    raise _status_error(event["object"])
-                yield event["type"], event["object"]
-
-    def close(self) -> None:
-        self._stream.close()
+            raise no_answer(error, self.host) from None
 
 
 def connect(kubeconfig: Path | None, context: str | None, *, patience: float = 60.0) -> ClusterApi:
@@ -336,12 +329,15 @@ def connect(kubeconfig: Path | None, context: str | None, *, patience: float = 6
     :param patience: seconds for which calls are repeated while the server is away.
     :raises EngineError: no such file or context, or nothing usable in it.
     """
+    import websocket
     from kubernetes import config
     from kubernetes.client import ApiClient
     from kubernetes.client import Configuration
     from kubernetes.config import ConfigException
     from yaml import YAMLError  # type: ignore[import-untyped]
 
+    # Of connections that have no timeout of their own.
+    websocket.setdefaulttimeout(_ANSWER_SECONDS)
     where = str(kubeconfig) if kubeconfig is not None else "$KUBECONFIG or ~/.kube/config"
     if kubeconfig is not None and kubeconfig.is_dir():
         raise EngineError(f"{kubeconfig} is a folder, not a kubeconfig file.")
@@ -374,33 +370,6 @@ def _read(response: Any) -> bytes:
     try:
         return bytes(response.data)
     except (HTTPError, HTTPException, OSError) as error:
-        raise _no_answer(error, "the API server") from None
+        raise no_answer(error, "the API server") from None
     finally:
         response.release_conn()
-
-
-def _no_answer(error: object, host: str) -> ApiError:
-    why = re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(error))
-    text = f"The cluster at {host} does not answer: {why}"
-    return ApiError(status=0, reason=type(error).__name__, message=text)
-
-
-def _refusal(error: Any, host: str) -> ApiError:
-    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body
-    try:
-        status = json.loads(body or "")
-    except ValueError:
-        status = {}
-    if not isinstance(status, dict) or "message" not in status:
-        if not error.status:
-            return _no_answer(error.reason, host)
-        status = {"message": f"{host} answered {error.status} {error.reason}: {body or ''}"}
-    return _status_error({"code": error.status, "reason": error.reason, **status})
-
-
-def _status_error(status: Json) -> ApiError:
-    return ApiError(
-        status=int(status.get("code") or 0),
-        reason=str(status.get("reason", "")),
-        message=str(status.get("message", "")),
-    )

@@ -19,11 +19,12 @@ from kecs_server.engines.base import Observer
 from kecs_server.engines.base import Progress
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Usage
-from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api import connect
+from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.clusters import Access
 from kecs_server.engines.kubernetes.clusters import Cluster
+from kecs_server.engines.kubernetes.executions import refused
 from kecs_server.engines.kubernetes.lease import LeaseKeeper
 from kecs_server.engines.kubernetes.namespace import Namespace
 from kecs_server.engines.kubernetes.reap import reap
@@ -45,6 +46,7 @@ class KubernetesEngine:
         returns the port; None: Pods do without their agent's address.
     :param unreachable_after: seconds without an answer of the API server after which all tasks
         count as lost.
+    :param no_room_after: seconds for which no node takes a Pod after which its task is lost.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class KubernetesEngine:
         cluster: Cluster,
         relay: Callable[[str], int] | None = None,
         unreachable_after: float = 60.0,
+        no_room_after: float = 60.0,
     ) -> None:
         self.name = cluster.engine_name
         self._environment = environment_name
@@ -62,6 +65,7 @@ class KubernetesEngine:
         self._cluster = cluster
         self._relay = relay
         self._unreachable_after = unreachable_after
+        self._no_room_after = no_room_after
         self._closing = Event()
         self._opening = Lock()
         self._stack = ExitStack()
@@ -92,10 +96,9 @@ class KubernetesEngine:
     def execute(
         self, task_id: str, container: str, command: Sequence[str], timeout: float
     ) -> Future[ExecResult]:
-        refused: Future[ExecResult] = Future()
-        text = b"the kubernetes engine cannot run commands in containers yet"
-        refused.set_result(ExecResult(exit_code=None, output=text))
-        return refused
+        if self._tasks is None:
+            return refused("the engine is not open")
+        return self._tasks.execute(task_id, container, command, timeout)
 
     def usage(self, task_id: str, container: str) -> Usage | None:
         return self._tasks.usage(task_id, container) if self._tasks is not None else None
@@ -165,6 +168,7 @@ class KubernetesEngine:
             directory=self._directory / "logs",
             observe=observe,
             unreachable_after=self._unreachable_after,
+            no_room_after=self._no_room_after,
         )
         self._stack.callback(tasks.close)
         tasks.start()

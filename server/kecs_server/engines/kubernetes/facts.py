@@ -13,7 +13,6 @@ from typing import Any
 
 from kecs_server.engines.kubernetes import reasons
 from kecs_server.engines.kubernetes.pods import GATE_IMAGE
-from kecs_server.engines.kubernetes.pods import original_names
 
 _PULL_FAILURES = {
     "ErrImagePull",
@@ -38,9 +37,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerFact:
-    """What a Pod's status says of one container; `container` is its ECS name."""
+    """What a Pod's status says of one container; `name` is its name in the Pod."""
 
-    container: str
+    name: str
     state: State
     runtime_id: str = ""
     exit_code: int | None = None
@@ -50,7 +49,8 @@ class ContainerFact:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodFacts:
     """What a Pod says. `lost` is why the cluster ended it (evicted, past its deadline);
-    `is_ending`: somebody asked for its deletion.
+    `disrupted`, why it is about to (its node is drained), where the cluster says so;
+    `is_ending`: somebody asked for its deletion; `no_room`: why no node takes it.
     """
 
     name: str
@@ -58,25 +58,24 @@ class PodFacts:
     node: str
     address: str | None
     containers: tuple[ContainerFact, ...]
-    lost: str | None
-    is_ending: bool
+    lost: str | None = None
+    disrupted: str | None = None
+    no_room: str | None = None
+    is_ending: bool = False
 
 
 def read_pod(pod: Mapping[str, Any]) -> PodFacts:
     """:param pod: as the API sends it, one that `pods.build_pod` described."""
     status = pod.get("status", {})
-    names = original_names(pod)
     return PodFacts(
         name=pod["metadata"]["name"],
         uid=pod["metadata"]["uid"],
         node=pod["spec"].get("nodeName", ""),
         address=status.get("podIP"),
-        containers=tuple(
-            _container(each, names[each["name"]])
-            for each in status.get("containerStatuses") or ()
-            if each["name"] in names
-        ),
+        containers=tuple(_container(each) for each in status.get("containerStatuses") or ()),
         lost=_lost(status),
+        disrupted=_condition(status, "DisruptionTarget", "True"),
+        no_room=_condition(status, "PodScheduled", "False"),
         is_ending="deletionTimestamp" in pod["metadata"],
     )
 
@@ -92,12 +91,21 @@ def _lost(status: Mapping[str, Any]) -> str | None:
     return f"{reason}: {message}" if message else str(reason)
 
 
-def _container(status: Mapping[str, Any], name: str) -> ContainerFact:
+def _condition(status: Mapping[str, Any], kind: str, value: str) -> str | None:
+    """What a condition says, if it is there and has this value."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == kind and condition["status"] == value:
+            return str(condition.get("message") or condition.get("reason") or kind)
+    return None
+
+
+def _container(status: Mapping[str, Any]) -> ContainerFact:
+    name = status["name"]
     state = status.get("state") or {}
     ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
     if "running" in state:
         runtime_id = str(status.get("containerID", ""))
-        return ContainerFact(container=name, state=State.RUNNING, runtime_id=runtime_id)
+        return ContainerFact(name=name, state=State.RUNNING, runtime_id=runtime_id)
     if ended is not None:
         return _ended(ended, name)
     return _waiting(state.get("waiting") or {}, status, name)
@@ -118,7 +126,7 @@ def _ended(ended: Mapping[str, Any], name: str) -> ContainerFact:
     elif why == "ContainerStatusUnknown":
         exit_code, reason = None, reasons.unknown_exit(ended.get("message", why))
     return ContainerFact(
-        container=name,
+        name=name,
         state=state,
         runtime_id=runtime_id,
         exit_code=exit_code,
@@ -132,7 +140,7 @@ def _waiting(waiting: Mapping[str, Any], status: Mapping[str, Any], name: str) -
     is_held = GATE_IMAGE in message or status.get("image") == GATE_IMAGE
     reason = None if is_held else _failure(why, message or why)
     state = State.WAITING if reason is None else State.FAILED
-    return ContainerFact(container=name, state=state, reason=reason)
+    return ContainerFact(name=name, state=state, reason=reason)
 
 
 def _failure(why: str, message: str) -> str | None:

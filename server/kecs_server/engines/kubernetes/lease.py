@@ -15,8 +15,8 @@ from typing import Any
 
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes.api import ClusterApi
-from kecs_server.engines.kubernetes.api import Json
 from kecs_server.engines.kubernetes.pods import environment_labels
+from kecs_server.engines.kubernetes.streams import Json
 
 _log = logging.getLogger(__name__)
 

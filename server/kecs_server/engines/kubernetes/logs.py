@@ -20,9 +20,9 @@ from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes import crilog
 from kecs_server.engines.kubernetes import nodes
-from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
-from kecs_server.engines.kubernetes.api import Stream
+from kecs_server.engines.kubernetes.api_errors import ApiError
+from kecs_server.engines.kubernetes.streams import Stream
 
 _log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from collections.abc import Iterable
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -29,13 +30,18 @@ def dns_labels(names: Iterable[str]) -> dict[str, str]:
     labels: dict[str, str] = {}
     taken: set[str] = set()
     for name in sorted(names, key=lambda name: (dns_label(name) != name, name)):
-        label, salt = dns_label(name), ""
-        while label in taken:
-            salt += "+"
-            label = dns_label(name, salt=salt)
-        labels[name] = label
-        taken.add(label)
+        labels[name] = free_label(name, taken)
+        taken.add(labels[name])
     return labels
+
+
+def free_label(name: str, taken: Collection[str]) -> str:
+    """A DNS label for `name` that is not among those taken."""
+    label, salt = dns_label(name), ""
+    while label in taken:
+        salt += "+"
+        label = dns_label(name, salt=salt)
+    return label
 
 
 def is_label_value(text: str) -> bool:

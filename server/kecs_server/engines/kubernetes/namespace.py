@@ -9,9 +9,9 @@ from time import monotonic
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.base import TaskSpec
-from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api import Right
+from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.pods import build_pod
 from kecs_server.engines.kubernetes.pods import environment_labels
 from kecs_server.engines.kubernetes.reap import delete_pods
@@ -110,6 +110,12 @@ class Namespace:
 _RIGHTS = (
     *(Right(verb=verb, resource="pods") for verb in ("create", "patch", "delete", "list", "watch")),
     Right(verb="get", resource="pods", subresource="log"),
+    # A connection's verb is `get`, and from Kubernetes 1.35 on also `create`.
+    *(
+        Right(verb=verb, resource="pods", subresource=subresource)
+        for subresource in ("exec", "portforward")
+        for verb in ("get", "create")
+    ),
     *(
         Right(verb=verb, resource="leases", group="coordination.k8s.io")
         for verb in ("create", "patch", "delete", "list")

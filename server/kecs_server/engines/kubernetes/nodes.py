@@ -1,4 +1,4 @@
-"""What is done on a kind node itself, through `docker exec`: signals and log files."""
+"""What is done on a kind node itself, through `docker exec`: signals, log files, processes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ _READ_LOG = (
     'cd "$1" 2>/dev/null || exit 0; for file in 0.log.*; do case $file in *.tmp|"0.log.*") ;; '
     '*.gz) gzip -dc "$file" ;; *) cat "$file" ;; esac; done; [ ! -e 0.log ] || cat 0.log'
 )
+# Process number and age in seconds of what was executed in a container beside its own process.
+_LIST_COMMANDS = (
+    "ctr --namespace k8s.io task ps \"$1\" | awk 'tolower($0) ~ /exec_?id/ {print $1}' | "
+    "while read -r pid; do awk -v pid=$pid -v tick=$(getconf CLK_TCK) 'NR == FNR {up = $1; next} "
+    '{sub(/.*\\) /, ""); print pid, up - $20 / tick}\' /proc/uptime /proc/$pid/stat; done'
+)
+_KILL_TREE = (
+    'tree() { for child in $(pgrep -P "$1"); do tree "$child"; done; echo "$1"; }; '
+    'kill -KILL $(tree "$1")'
+)
+_SAME_SECONDS = 2.0
 
 
 def send_signal(node: str, signal: str, container_ids: Sequence[str]) -> None:
@@ -37,3 +48,21 @@ def read_log(node: str, namespace: str, pod: str, uid: str, container: str) -> b
     directory = f"/var/log/pods/{namespace}_{pod}_{uid}/{container}"
     command = ["docker", "exec", node, "sh", "-c", _READ_LOG, "sh", directory]
     return run(command, what=f"the node {node} could not read {directory}", timeout=60)
+
+
+def kill_command(node: str, container_id: str, age: float) -> None:
+    """Kill a command that was executed in a container `age` seconds ago, and its children.
+
+    The API does not tell the process of a command; its age does. Nothing is done when none has
+    that age, within a second or two.
+
+    :raises CommandError: the node does not answer.
+    """
+    identity = container_id.rpartition("/")[2]
+    what = f"the node {node} could not kill a command"
+    command = ["docker", "exec", node, "sh", "-c", _LIST_COMMANDS, "sh", identity]
+    listed = [line.split() for line in run(command, what=what, timeout=30).decode().splitlines()]
+    differences = [(abs(float(its_age) - age), pid) for pid, its_age in listed]
+    difference, pid = min(differences, default=(_SAME_SECONDS, ""))
+    if difference < _SAME_SECONDS:
+        run(["docker", "exec", node, "sh", "-c", _KILL_TREE, "sh", pid], what=what, timeout=30)

@@ -7,24 +7,45 @@ the others. A patch of the image releases it; images are what may be changed in 
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.kubernetes.containers import build_container
 from kecs_server.engines.kubernetes.names import dns_label
 from kecs_server.engines.kubernetes.names import dns_labels
+from kecs_server.engines.kubernetes.names import free_label
 from kecs_server.engines.kubernetes.names import is_label_value
 from kecs_server.engines.kubernetes.names import label_key
+from kecs_server.engines.kubernetes.volumes import build_memory_volumes
+from kecs_server.engines.kubernetes.volumes import build_volumes
+
+Json = dict[str, Any]
 
 GATE_IMAGE = "kecs:gate:wait"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "pytest-kecs"}
 ENVIRONMENT_LABEL = "kecs/environment"
 TASK_LABEL = "kecs/task-id"
 NAMES_ANNOTATION = "kecs/containers"
+"""JSON: name in the Pod -> ECS name, for people who look at Pods."""
+
+DOCKER_LABELS_ANNOTATION = "kecs/docker-labels"
+"""JSON: ECS name of a container -> its Docker labels, which need not be labels of Kubernetes."""
+
+RESTARTS = 5
+"""How often a container can be started again: an ended one stays ended in a Pod, so copies of it
+are declared beforehand and held, without resources of their own.
+"""
+
+_NAME_SERVERS = 3  # resolvers hear no more, and Kubernetes refuses them
 # Pods that nobody owns any more end by themselves, should nobody ever reap them.
 ORPHAN_SECONDS = 24 * 3600
 
@@ -42,29 +63,58 @@ def pod_name(spec: TaskSpec) -> str:
     return f"{dns_label(spec.family, limit=30)}-{spec.task_id}"
 
 
-def container_names(spec: TaskSpec) -> dict[str, str]:
-    """ECS name -> name in the Pod."""
-    return dns_labels(container.name for container in spec.containers)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a container is in the Pod: its number among the Pod's containers, and its name."""
+
+    index: int
+    name: str
 
 
-def original_names(pod: Mapping[str, Any]) -> dict[str, str]:
-    """Name in the Pod -> ECS name, as `build_pod` wrote it down."""
-    names = json.loads(pod["metadata"]["annotations"][NAMES_ANNOTATION])
-    return {str(label): str(name) for label, name in names.items()}
+def places(spec: TaskSpec) -> dict[str, tuple[Place, ...]]:
+    """Where each container of the task runs: its first place, and one for each restart."""
+    containers = {each.name: [label] for each, label in _labelled(spec)}
+    taken = {label for labels in containers.values() for label in labels}
+    for each, label in _labelled(spec):
+        for number in range(1, RESTARTS + 1 if each.restarts else 1):
+            copy = free_label(f"{label}-r{number}", taken)
+            taken.add(copy)
+            containers[each.name].append(copy)
+    indexes = itertools.count(len(containers))
+    return {
+        name: (
+            Place(first, labels[0]),
+            *(Place(next(indexes), label) for label in labels[1:]),
+        )
+        for first, (name, labels) in enumerate(containers.items())
+    }
 
 
 def build_pod(
-    spec: TaskSpec, environment: str, *, released: Collection[str] = ()
-) -> dict[str, Any]:
-    """The Pod of a task, all containers held but those named in `released`."""
-    names = container_names(spec)
+    spec: TaskSpec,
+    environment: str,
+    *,
+    released: Collection[str] = (),
+    shared_directory: str | None = None,
+) -> Json:
+    """The Pod of a task, all containers held but those named in `released`.
+
+    :param shared_directory: where on a node volumes are that tasks share; None: nowhere.
+    """
+    where = places(spec)
+    slots = [(each, place) for each in spec.containers for place in where[each.name]]
+    slots.sort(key=lambda slot: slot[1].index)
+    firsts = {where[name][0] for name in released}
+    volumes = build_volumes(spec, shared_directory)
+    for each, place in slots:
+        volumes += build_memory_volumes(each, place.index)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": pod_name(spec),
             "labels": _labels(spec, environment),
-            "annotations": _annotations(spec, names),
+            "annotations": _annotations(spec, where),
         },
         "spec": {
             "restartPolicy": "Never",
@@ -72,22 +122,32 @@ def build_pod(
             "automountServiceAccountToken": False,
             "activeDeadlineSeconds": ORPHAN_SECONDS,
             "terminationGracePeriodSeconds": grace_seconds(spec.containers),
+            **_namespaces(spec),
+            **_network(spec),
+            **_system_controls(spec),
+            **({"volumes": volumes} if volumes else {}),
             "containers": [
-                _container(each, names[each.name], is_held=each.name not in released)
-                for each in spec.containers
+                build_container(
+                    spec,
+                    each,
+                    name=place.name,
+                    image=each.image if place in firsts else GATE_IMAGE,
+                    index=place.index,
+                    is_copy=place is not where[each.name][0],
+                )
+                for each, place in slots
             ],
         },
     }
 
 
-def image_patch(index: int, container: str, image: str) -> list[dict[str, Any]]:
+def image_patch(place: Place, image: str) -> list[Json]:
     """JSON patch that gives a container another image: its own to release it, the gate to stop it.
-
-    :param container: its name in the Pod, which the patch makes sure of.
+    It makes sure that it is this container.
     """
-    path = f"/spec/containers/{index}"
+    path = f"/spec/containers/{place.index}"
     return [
-        {"op": "test", "path": f"{path}/name", "value": container},
+        {"op": "test", "path": f"{path}/name", "value": place.name},
         {"op": "replace", "path": f"{path}/image", "value": image},
     ]
 
@@ -106,37 +166,72 @@ def _labels(spec: TaskSpec, environment: str) -> dict[str, str]:
     return {**labels, **environment_labels(environment), TASK_LABEL: spec.task_id}
 
 
-def _annotations(spec: TaskSpec, names: Mapping[str, str]) -> dict[str, str]:
+def _annotations(spec: TaskSpec, where: Mapping[str, Sequence[Place]]) -> dict[str, str]:
     annotations = {f"kecs/{label_key(key)}": value for key, value in spec.labels.items()}
-    originals = json.dumps({label: name for name, label in names.items()}, sort_keys=True)
+    originals = {place.name: name for name, slots in where.items() for place in slots}
+    docker_labels = {each.name: dict(each.docker_labels) for each in spec.containers}
+    docker_labels = {name: labels for name, labels in docker_labels.items() if labels}
+    if docker_labels:
+        annotations[DOCKER_LABELS_ANNOTATION] = json.dumps(docker_labels, sort_keys=True)
     return {
         **annotations,
         "kecs/family": spec.family,
         "kecs/task-arn": spec.task_arn,
-        NAMES_ANNOTATION: originals,
+        NAMES_ANNOTATION: json.dumps(originals, sort_keys=True),
     }
 
 
-def _container(spec: ContainerSpec, name: str, *, is_held: bool) -> dict[str, Any]:
-    container: dict[str, Any] = {
-        "name": name,
-        "image": GATE_IMAGE if is_held else spec.image,
-        # Kubernetes' default for `:latest` is Always, which fails for images that were loaded.
-        "imagePullPolicy": "IfNotPresent",
+def _namespaces(spec: TaskSpec) -> Json:
+    """Containers of a Pod share network and IPC; processes where the task says so, or where one
+    of them is to have an init process, which then is the Pod's own.
+    """
+    settings = {
+        "hostNetwork": spec.network_mode == "host",
+        "hostPID": spec.pid_mode == "host",
+        "hostIPC": spec.ipc_mode == "host",
+        "shareProcessNamespace": spec.pid_mode != "host"
+        and (spec.pid_mode == "task" or any(each.init for each in spec.containers)),
     }
-    if spec.entry_point:
-        container["command"] = [_literal(word) for word in spec.entry_point]
-    if spec.command:
-        container["args"] = [_literal(word) for word in spec.command]
-    if spec.environment:
-        container["env"] = [
-            {"name": name, "value": _literal(value)} for name, value in spec.environment.items()
-        ]
-    if spec.working_directory:
-        container["workingDir"] = spec.working_directory
-    return container
+    return {name: True for name, is_set in settings.items() if is_set}
 
 
-def _literal(text: str) -> str:
-    """Kubernetes expands `$(NAME)` and turns `$$` into `$` in commands and values; ECS does not."""
-    return text.replace("$", "$$")
+def _network(spec: TaskSpec) -> Json:
+    """A Pod has one host name, hosts file and resolver: it gets what any container asks for."""
+    names = [each.hostname for each in spec.containers if each.hostname]
+    aliases: dict[str, list[str]] = {}
+    for name, address in _merged(each.hosts for each in spec.containers).items():
+        aliases.setdefault(address, []).append(name)
+    servers = _union(each.dns_servers for each in spec.containers)[:_NAME_SERVERS]
+    searches = _union(each.dns_search_domains for each in spec.containers)
+    resolver = {"nameservers": servers, "searches": searches}
+    settings = {
+        "hostname": names[0] if names else None,
+        "hostAliases": [{"ip": address, "hostnames": its} for address, its in aliases.items()],
+        "dnsPolicy": "None" if servers else None,
+        "dnsConfig": {key: values for key, values in resolver.items() if values},
+    }
+    return {key: value for key, value in settings.items() if value}
+
+
+def _system_controls(spec: TaskSpec) -> Json:
+    controls = _merged(each.system_controls for each in spec.containers)
+    sysctls = [{"name": name, "value": value} for name, value in controls.items()]
+    return {"securityContext": {"sysctls": sysctls}} if sysctls else {}
+
+
+def _merged(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The first that says something of a name is heard."""
+    merged: dict[str, str] = {}
+    for part in parts:
+        for name, value in part.items():
+            merged.setdefault(name, value)
+    return merged
+
+
+def _union(parts: Iterable[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(value for part in parts for value in part))
+
+
+def _labelled(spec: TaskSpec) -> list[tuple[ContainerSpec, str]]:
+    names = dns_labels(each.name for each in spec.containers)
+    return [(each, names[each.name]) for each in spec.containers]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+POD_DELETED = "the Pod was deleted, by hand or because its node was drained"
 
 _ERROR_NAME = re.compile(r"[A-Z]\w*(Error|Exception): ")
 _RPC = re.compile(r"^(rpc error: code = \w+ desc = )+")
@@ -40,6 +41,28 @@ def cannot_create(message: str) -> str:
     """The container could not be created: the image has no command, for instance."""
     text = _GENERATED.sub("", _RPC.sub("", message))
     return f"CannotCreateContainerError: Error response from daemon: {text}"
+
+
+def cannot_have(obstacle: str) -> str:
+    """A Pod cannot have what the container is to get."""
+    return f"CannotCreateContainerError: {obstacle}"
+
+
+def cannot_restart(times: int) -> str:
+    """All copies of the container have been used."""
+    return (
+        f"CannotStartContainerError: a Pod can start a container again {times} times, "
+        "and it was as often"
+    )
+
+
+def no_room(condition: str) -> str:
+    """The scheduler found no node, in words like `0/1 nodes are available: 1 Insufficient cpu.`"""
+    lacking = "RESOURCE" if "Insufficient" in condition else "no node takes the Pod"
+    for word, name in (("memory", "RESOURCE:MEMORY"), ("cpu", "RESOURCE:CPU")):
+        if f"Insufficient {word}" in condition:
+            lacking = name
+    return f"{lacking}: {condition}"
 
 
 def cannot_start(message: str) -> str:

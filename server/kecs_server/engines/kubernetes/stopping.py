@@ -17,8 +17,8 @@ from typing import Protocol
 
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes import nodes
-from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
+from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.ordered import OrderedPool
 from kecs_server.engines.kubernetes.pods import GATE_IMAGE
 from kecs_server.engines.kubernetes.pods import grace_seconds
@@ -57,7 +57,8 @@ class NodeStopper:
             return
         self._later(task, lambda: self._signal(task, running, "SIGTERM"))
         for container in running:
-            self._timers.after(container.spec.stop_timeout, partial(self._due, task, container))
+            due = partial(self._due, task, container, container.runtime_id)
+            self._timers.after(container.spec.stop_timeout, due)
 
     def kill(self, task: Task) -> int:
         with self._lock:
@@ -66,8 +67,8 @@ class NodeStopper:
             self._signal(task, running, "SIGKILL")
         return 0
 
-    def _due(self, task: Task, container: Container) -> None:
-        if container.phase is Phase.RUNNING:
+    def _due(self, task: Task, container: Container, runtime_id: str) -> None:
+        if container.phase is Phase.RUNNING and container.runtime_id == runtime_id:
             self._later(task, lambda: self._signal(task, [container], "SIGKILL"))
 
     def _later(self, task: Task, job: Callable[[], None]) -> None:
@@ -119,7 +120,7 @@ class PodStopper:
 
     def _hold(self, task: Task, containers: Sequence[Container]) -> None:
         for container in containers:
-            patch = image_patch(container.index, container.pod_container, GATE_IMAGE)
+            patch = image_patch(container.place, GATE_IMAGE)
             try:
                 self._api.patch_pod(self._namespace, task.pod, patch)
             except ApiError as error:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from threading import RLock
@@ -14,16 +15,20 @@ from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import EngineError
+from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import Observation
 from kecs_server.engines.base import Observer
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Usage
 from kecs_server.engines.kubernetes import reasons
-from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
-from kecs_server.engines.kubernetes.api import Json
+from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.clusters import Cluster
+from kecs_server.engines.kubernetes.containers import find_obstacle
+from kecs_server.engines.kubernetes.executions import Executions
+from kecs_server.engines.kubernetes.executions import Target
+from kecs_server.engines.kubernetes.executions import refused
 from kecs_server.engines.kubernetes.facts import read_pod
 from kecs_server.engines.kubernetes.logs import FollowedLogs
 from kecs_server.engines.kubernetes.logs import LogKeeper
@@ -31,12 +36,14 @@ from kecs_server.engines.kubernetes.logs import LogSource
 from kecs_server.engines.kubernetes.logs import NodeLogs
 from kecs_server.engines.kubernetes.ordered import OrderedPool
 from kecs_server.engines.kubernetes.pods import GATE_IMAGE
+from kecs_server.engines.kubernetes.pods import Place
 from kecs_server.engines.kubernetes.pods import build_pod
 from kecs_server.engines.kubernetes.pods import environment_selector
 from kecs_server.engines.kubernetes.pods import image_patch
 from kecs_server.engines.kubernetes.stopping import NodeStopper
 from kecs_server.engines.kubernetes.stopping import PodStopper
 from kecs_server.engines.kubernetes.stopping import Stopper
+from kecs_server.engines.kubernetes.streams import Json
 from kecs_server.engines.kubernetes.timers import Timers
 from kecs_server.engines.kubernetes.tracker import Container
 from kecs_server.engines.kubernetes.tracker import Phase
@@ -49,6 +56,7 @@ _log = logging.getLogger(__name__)
 
 _THREADS = 8
 _FORCE_SECONDS = 30.0
+_SHARED = "/var/lib/kecs"  # on a kind node, which goes with the environment
 
 
 class Tasks:
@@ -66,17 +74,21 @@ class Tasks:
         directory: Path,
         observe: Observer,
         unreachable_after: float,
+        no_room_after: float,
     ) -> None:
         self._api = api
         self._cluster = cluster
         self._environment = environment
         self._namespace = namespace
         self._observe = observe
+        self._no_room_after = no_room_after
+        self._shared = f"{_SHARED}/{environment}" if cluster.has_nodes else None
         self._lock = RLock()
         self._tasks: dict[str, Task] = {}
         self._by_pod: dict[str, Task] = {}
         self._pool = OrderedPool("kecs-kubernetes", _THREADS)
         self._timers = Timers("kecs-kubernetes-timers")
+        self._executions = Executions(api, namespace, has_nodes=cluster.has_nodes)
         self._logs: LogKeeper
         self._stopper: Stopper
         if cluster.has_nodes:
@@ -96,6 +108,7 @@ class Tasks:
         """Stop observing and acting; Pods are left to whoever deletes the namespace."""
         self._watch.close()
         self._timers.close()
+        self._executions.close()
         self._logs.close()
         self._pool.close(5)
 
@@ -113,9 +126,10 @@ class Tasks:
             if task is None or container not in task.containers:
                 return
             record = task.containers[container]
-            if record.phase is not Phase.HELD:
+            if record.uses_up_its_places():
+                self._send(task, task.cannot_restart(record))
+            if not record.begin():
                 return
-            record.phase = Phase.STARTING
             if task.deleting or task.gone:
                 self._send(task, task.never_ran(record, reasons.cannot_start("the Pod is gone")))
                 return
@@ -139,6 +153,24 @@ class Tasks:
             if live:
                 self._stopper.stop(task, live)
 
+    def execute(
+        self, task_id: str, container: str, command: Sequence[str], timeout: float
+    ) -> Future[ExecResult]:
+        with self._lock:
+            task = self._tasks.get(task_id)
+            record = task.containers.get(container) if task else None
+            if task is None or record is None or record.phase is not Phase.RUNNING:
+                return refused("the container does not run")
+            place = record.place
+            target = Target(
+                pod=task.pod,
+                container=place.name,
+                node=task.node,
+                runtime_id=record.runtime_id,
+                is_running=lambda: record.phase is Phase.RUNNING and record.place == place,
+            )
+        return self._executions.submit(target, command, timeout)
+
     def remove(self, task_id: str) -> None:
         with self._lock:
             task = self._tasks.get(task_id)
@@ -159,13 +191,17 @@ class Tasks:
         with self._lock:
             task = self._tasks[task_id]
             record = task.containers[container]
-            source = _log_source(task, record)
-            phase = record.phase
+            places, phase = record.places[: record.life + 1], record.phase
+            *past, now = [_log_source(task, place) for place in places]
         if phase is Phase.HELD:
             return ContainerLogs(stdout=b"")
-        if phase is Phase.STOPPED:
+        for source in [*past, now] if phase is Phase.STOPPED else past:
             self._logs.keep(source)
-        return self._logs.read(source)
+        parts = [self._logs.read(source) for source in (*past, now)]
+        return ContainerLogs(
+            stdout=b"".join(part.stdout for part in parts),
+            stderr=b"".join(part.stderr for part in parts),
+        )
 
     def usage(self, task_id: str, container: str) -> Usage | None:
         with self._lock:
@@ -192,7 +228,10 @@ class Tasks:
             if task is None:
                 return
             facts = read_pod(pod)
+            had_room = task.no_room is None
             self._send(task, task.saw(facts))
+            if had_room and task.no_room is not None:
+                self._timers.after(self._no_room_after, partial(self._give_up, task))
             if facts.is_ending and not task.ending:
                 task.ending = True
                 self._has_been_deleted(task)
@@ -202,7 +241,7 @@ class Tasks:
             self.changed(pod)
             task = self._by_pod.get(pod["metadata"]["name"])
             if task is not None:
-                self._send(task, task.is_gone("the Pod was deleted"))
+                self._send(task, task.is_gone(task.disrupted or reasons.POD_DELETED))
 
     def missing(self, names: set[str]) -> None:
         with self._lock:
@@ -215,6 +254,12 @@ class Tasks:
             for task in list(self._tasks.values()):
                 if not task.gone:
                     self._send(task, task.is_gone(error.message))
+
+    def _give_up(self, task: Task) -> None:
+        """No node has taken the Pod for too long."""
+        with self._lock:
+            if task.no_room is not None and not task.gone and not task.deleting:
+                self._send(task, task.is_gone(reasons.no_room(task.no_room)))
 
     # Jobs: in the pool, one after another for each task
 
@@ -232,7 +277,7 @@ class Tasks:
             return
         try:
             if task.created:
-                self._set_images(task, {each: each.spec.image for each in ready})
+                self._set_images(task, {each.place: each.spec.image for each in ready})
             else:
                 self._create(task, ready)
         except ApiError as error:
@@ -250,6 +295,10 @@ class Tasks:
         if spec.pull_error is not None:
             self._never_ran(task, container, reasons.pull_refused(spec.pull_error))
             return
+        obstacle = find_obstacle(task.spec, spec, can_share=self._shared is not None)
+        if obstacle is not None:
+            self._never_ran(task, container, reasons.cannot_have(obstacle))
+            return
         try:
             self._cluster.provide_image(spec.image)
         except EngineError as error:
@@ -260,7 +309,9 @@ class Tasks:
         held before.
         """
         released = {each.spec.name for each in ready}
-        pod = build_pod(task.spec, self._environment, released=released)
+        pod = build_pod(
+            task.spec, self._environment, released=released, shared_directory=self._shared
+        )
         try:
             self._api.create_pod(self._namespace, pod)
         except ApiError as error:
@@ -269,12 +320,12 @@ class Tasks:
         with self._lock:
             task.created = True
 
-    def _hold_again(self, task: Task, container: Container) -> None:
+    def _hold_again(self, task: Task, place: Place) -> None:
         """kubelet would go on trying to pull or to create it."""
         try:
-            self._set_images(task, {container: GATE_IMAGE})
+            self._set_images(task, {place: GATE_IMAGE})
         except ApiError as error:
-            _log.info("Task %s, holding %s: %s", task.id, container.spec.name, error)
+            _log.info("Task %s, holding %s: %s", task.id, place.name, error)
 
     def _delete(self, task: Task) -> None:
         if task.gone or not task.created:
@@ -309,10 +360,10 @@ class Tasks:
 
         self._pool.submit(task.id, delete)
 
-    def _set_images(self, task: Task, images: Mapping[Container, str]) -> None:
+    def _set_images(self, task: Task, images: Mapping[Place, str]) -> None:
         patch: list[Json] = []
-        for container, image in images.items():
-            patch += image_patch(container.index, container.pod_container, image)
+        for place, image in images.items():
+            patch += image_patch(place, image)
         self._api.patch_pod(self._namespace, task.pod, patch)
 
     def _never_ran(self, task: Task, container: Container, reason: str) -> None:
@@ -327,7 +378,7 @@ class Tasks:
         """Of those that have ended; logs that are followed come to their end by themselves."""
         for container in containers:
             if container.phase is Phase.STOPPED or container.killed:
-                self._logs.keep(_log_source(task, container))
+                self._logs.keep(_log_source(task, container.place))
 
     def _send(self, task: Task, observations: Iterable[Observation]) -> None:
         """Hand on what happened, and do what it calls for. The lock is held."""
@@ -339,28 +390,28 @@ class Tasks:
                 self._has_stopped(task, task.containers[observation.container])
 
     def _has_started(self, task: Task, container: Container) -> None:
-        self._logs.begin(_log_source(task, container))
+        self._logs.begin(_log_source(task, container.place))
         if container.stop_asked and container.phase is Phase.RUNNING:
             self._stopper.stop(task, [container])
 
     def _has_been_deleted(self, task: Task) -> None:
         """kubelet deletes the log files as soon as the containers have ended."""
         for container in task.in_phase(Phase.RUNNING):
-            source = _log_source(task, container)
+            source = _log_source(task, container.place)
             self._pool.submit(task.id, partial(self._logs.save, source))
 
     def _has_stopped(self, task: Task, container: Container) -> None:
-        source = _log_source(task, container)
-        self._pool.submit(task.id, lambda: self._logs.keep(source))
+        place = container.place
+        self._pool.submit(task.id, partial(self._logs.keep, _log_source(task, place)))
         if container.released and not container.runtime_id and not task.deleting:
-            self._pool.submit(task.id, lambda: self._hold_again(task, container))
+            self._pool.submit(task.id, partial(self._hold_again, task, place))
 
 
-def _log_source(task: Task, container: Container) -> LogSource:
+def _log_source(task: Task, place: Place) -> LogSource:
     return LogSource(
         task_id=task.id,
         pod=task.pod,
         uid=task.uid,
         node=task.node,
-        container=container.pod_container,
+        container=place.name,
     )

@@ -21,7 +21,8 @@ from kecs_server.engines.kubernetes import reasons
 from kecs_server.engines.kubernetes.facts import ContainerFact
 from kecs_server.engines.kubernetes.facts import PodFacts
 from kecs_server.engines.kubernetes.facts import State
-from kecs_server.engines.kubernetes.pods import container_names
+from kecs_server.engines.kubernetes.pods import Place
+from kecs_server.engines.kubernetes.pods import places
 from kecs_server.engines.kubernetes.pods import pod_name
 
 KILLED = 137
@@ -36,11 +37,11 @@ class Phase(StrEnum):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Container:
-    """One container of a task. `index` and `pod_container` say where it is in the Pod."""
+    """One container of a task, in the `life` that it has now: each has a place in the Pod."""
 
     spec: ContainerSpec
-    index: int
-    pod_container: str
+    places: tuple[Place, ...]
+    life: int = 0
     phase: Phase = Phase.HELD
     runtime_id: str = ""
     prepared: bool = False
@@ -52,9 +53,29 @@ class Container:
     """SIGKILL was sent to it, so it cannot have ended in another way without being seen."""
 
     @property
+    def place(self) -> Place:
+        return self.places[self.life]
+
+    @property
     def is_starting(self) -> bool:
         """Told to start, and neither seen running nor given up."""
         return self.phase is Phase.STARTING
+
+    def uses_up_its_places(self) -> bool:
+        """It has ended in its last place."""
+        is_last = self.life + 1 == len(self.places)
+        return self.spec.restarts and self.phase is Phase.STOPPED and is_last
+
+    def begin(self) -> bool:
+        """It is to start, for the first time or again. False: it has already."""
+        if self.phase is Phase.STOPPED and self.life + 1 < len(self.places):
+            self.life += 1
+            self.runtime_id = ""
+            self.prepared = self.released = self.stop_asked = self.killed = False
+        elif self.phase is not Phase.HELD:
+            return False
+        self.phase = Phase.STARTING
+        return True
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +88,9 @@ class Task:
     uid: str = ""
     node: str = ""
     address: str = ""
+    disrupted: str | None = None
+    no_room: str | None = None
+    """Why no node takes the Pod now."""
     created: bool = False
     """The API server took the Pod: from now on it is missed when it is not there."""
     deleting: bool = False
@@ -80,11 +104,11 @@ class Task:
     pull_stopped: bool = False
 
     def __post_init__(self) -> None:
-        names = container_names(self.spec)
+        where = places(self.spec)
         self.pod = pod_name(self.spec)
         self.containers = {
-            each.name: Container(spec=each, index=index, pod_container=names[each.name])
-            for index, each in enumerate(self.spec.containers)
+            each.name: Container(spec=each, places=where[each.name])
+            for each in self.spec.containers
         }
 
     @property
@@ -103,15 +127,22 @@ class Task:
     def saw(self, facts: PodFacts) -> list[Observation]:
         """The Pod as it is now."""
         self.uid, self.node = facts.uid, facts.node
+        self.disrupted, self.no_room = facts.disrupted, facts.no_room
         seen: list[Observation] = []
         if facts.address and facts.address != self.address:
             self.address = facts.address
             seen.append(Provisioned(task_id=self.id, address=self.address))
+        now = {each.place.name: each for each in self.containers.values()}
         for fact in facts.containers:
-            seen += self._saw_container(fact)
+            if fact.name in now:
+                seen += self._saw_container(now[fact.name], fact)
         if facts.lost is not None and not self.gone and not self.deleting:
             seen += self.is_gone(facts.lost)
         return seen
+
+    def cannot_restart(self, container: Container) -> list[Observation]:
+        """The container was told to start again and has no place left."""
+        return self._stopped(container, None, reasons.cannot_restart(container.life))
 
     def never_ran(self, container: Container, reason: str | None) -> list[Observation]:
         """The container was told to start and never will."""
@@ -143,8 +174,7 @@ class Task:
         self.removed = True
         return [Removed(task_id=self.id)]
 
-    def _saw_container(self, fact: ContainerFact) -> list[Observation]:
-        container = self.containers[fact.container]
+    def _saw_container(self, container: Container, fact: ContainerFact) -> list[Observation]:
         if container.phase in (Phase.HELD, Phase.STOPPED) or fact.state is State.WAITING:
             return []
         container.runtime_id = fact.runtime_id or container.runtime_id

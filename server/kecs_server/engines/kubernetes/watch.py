@@ -9,10 +9,10 @@ from threading import Thread
 from time import monotonic
 from typing import Protocol
 
-from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
-from kecs_server.engines.kubernetes.api import Json
-from kecs_server.engines.kubernetes.api import Watch
+from kecs_server.engines.kubernetes.api_errors import ApiError
+from kecs_server.engines.kubernetes.streams import Json
+from kecs_server.engines.kubernetes.streams import Watch
 
 _log = logging.getLogger(__name__)
 

@@ -18,14 +18,14 @@ import pytest
 import urllib3
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes import api
-from kecs_server.engines.kubernetes.api import ApiError
-from kecs_server.engines.kubernetes.api import Stream
 from kecs_server.engines.kubernetes.api import connect
+from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.clusters import KubeconfigCluster
 from kecs_server.engines.kubernetes.engine import KubernetesEngine
 from kecs_server.engines.kubernetes.lease import build_lease
 from kecs_server.engines.kubernetes.lease import is_expired
 from kecs_server.engines.kubernetes.reap import reap_expired
+from kecs_server.engines.kubernetes.streams import Stream
 
 KUBECONFIG = """
 apiVersion: v1

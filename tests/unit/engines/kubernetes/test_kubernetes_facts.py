@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from kecs_server.engines.kubernetes import reasons
 from kecs_server.engines.kubernetes.facts import ContainerFact
 from kecs_server.engines.kubernetes.facts import State
 from kecs_server.engines.kubernetes.facts import read_pod
@@ -22,7 +23,6 @@ def pod(status: dict[str, Any], **more: Any) -> dict[str, Any]:
         "metadata": {
             "name": "worker-1",
             "uid": "u1",
-            "annotations": {"kecs/containers": '{"app-1": "App"}'},
             **more.pop("metadata", {}),
         },
         "spec": {"nodeName": "node-1"},
@@ -32,7 +32,7 @@ def pod(status: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def fact(**status: Any) -> ContainerFact:
     (only,) = read_pod(pod(status)).containers
-    assert only.container == "App"
+    assert only.name == "app-1"
     return only
 
 
@@ -63,12 +63,12 @@ def test_a_pod_that_is_not_scheduled_yet() -> None:
 
 def test_running_and_exited() -> None:
     running = fact(state={"running": {"startedAt": "..."}}, containerID=ID, image="i")
-    assert running == ContainerFact(container="App", state=State.RUNNING, runtime_id=ID)
+    assert running == ContainerFact(name="app-1", state=State.RUNNING, runtime_id=ID)
 
     for code in (0, 3, 137, 143):
         exited = ended(exitCode=code, reason="Error" if code else "Completed")
         assert exited == ContainerFact(
-            container="App", state=State.EXITED, runtime_id=ID, exit_code=code
+            name="app-1", state=State.EXITED, runtime_id=ID, exit_code=code
         )
 
 
@@ -159,6 +159,42 @@ def test_a_pod_that_the_cluster_ended() -> None:
 
     assert read_pod(evicted).lost == "Evicted: The node was low."
     assert read_pod(late).lost == "DeadlineExceeded"
+
+
+def test_a_pod_that_no_node_takes() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    message = "0/1 nodes are available: 1 Insufficient memory."
+    waits = pod({"state": {}}, conditions=[{**condition, "message": message}])
+    fits = pod({"state": {}}, conditions=[{"type": "PodScheduled", "status": "True"}])
+
+    assert read_pod(waits).no_room == message
+    assert read_pod(fits).no_room is None
+    assert reasons.no_room(message) == f"RESOURCE:MEMORY: {message}"
+    assert reasons.no_room("1 Insufficient cpu.") == "RESOURCE:CPU: 1 Insufficient cpu."
+    assert reasons.no_room("1 Insufficient pods.").startswith("RESOURCE: ")
+    assert reasons.no_room("1 node(s) were unschedulable.").startswith("no node takes the Pod: ")
+
+
+def test_a_pod_whose_node_is_drained() -> None:
+    """Kubernetes says so from 1.26 on."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+
+    assert read_pod(pod({"state": {}}, conditions=[condition])).disrupted == (
+        "Eviction API: evicting"
+    )
+
+
+def test_a_pod_with_a_system_control_that_kubelet_forbids() -> None:
+    message = 'Pod forbidden sysctl: "net.core.somaxconn" not whitelisted'
+    new = pod({"state": {}})
+    new["status"] = {"phase": "Failed", "reason": "SysctlForbidden", "message": message}
+
+    assert read_pod(new).lost == f"SysctlForbidden: {message}"
 
 
 def test_a_pod_that_is_being_deleted() -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.kubernetes.pods import GATE_IMAGE
+from kecs_server.engines.kubernetes.pods import Place
 from kecs_server.engines.kubernetes.pods import build_pod
-from kecs_server.engines.kubernetes.pods import container_names
 from kecs_server.engines.kubernetes.pods import image_patch
-from kecs_server.engines.kubernetes.pods import original_names
+from kecs_server.engines.kubernetes.pods import places
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/default/" + "ab" * 16
 
@@ -43,7 +44,7 @@ def test_a_whole_pod() -> None:
         spec(app, side, labels={"realm": "r1", "cluster": ARN}), "kecs-1a2b3c", released={"App"}
     )
 
-    name = container_names(spec(app, side))["App"]
+    name = places(spec(app, side))["App"][0].name
     assert pod == {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -123,7 +124,7 @@ def test_names_come_back() -> None:
 
     pod = build_pod(task, "kecs-1a2b3c")
 
-    originals = original_names(pod)
+    originals = json.loads(pod["metadata"]["annotations"]["kecs/containers"])
     assert [originals[each["name"]] for each in pod["spec"]["containers"]] == names
     assert len(pod["metadata"]["name"]) <= 63
     assert pod["metadata"]["annotations"]["kecs/family"] == "F" * 255
@@ -134,7 +135,7 @@ def test_labels_of_tasks_cannot_replace_our_own() -> None:
 
     assert pod["metadata"]["labels"]["kecs/environment"] == "mine"
     assert pod["metadata"]["labels"]["kecs/task-id"] == "ab" * 16
-    assert original_names(pod) == {"app": "app"}
+    assert pod["metadata"]["annotations"]["kecs/containers"] == '{"app": "app"}'
 
 
 def test_a_pod_always_has_a_moment_to_end() -> None:
@@ -144,8 +145,109 @@ def test_a_pod_always_has_a_moment_to_end() -> None:
     assert pod["spec"]["terminationGracePeriodSeconds"] == 1
 
 
+def test_copies_for_restarts_stand_behind_all_containers_and_ask_for_nothing() -> None:
+    app = ContainerSpec(
+        name="app", image="i", restarts=True, memory=64, cpu=512, command=("true",),
+        shared_memory=8,
+    )  # fmt: skip
+    side = ContainerSpec(name="app-r1", image="i")
+    task = spec(app, side)
+
+    pod = build_pod(task, "mine", released={"app", "app-r1"})
+
+    names = [each["name"] for each in pod["spec"]["containers"]]
+    where = places(task)
+    assert names[:2] == ["app", "app-r1"]
+    assert len(set(names)) == 7
+    assert [place.name for place in where["app"]] == ["app", *names[2:]]
+    assert [place.index for place in where["app"]] == [0, 2, 3, 4, 5, 6]
+    images = [each["image"] for each in pod["spec"]["containers"]]
+    assert images == ["i", "i", *[GATE_IMAGE] * 5]
+    first, _, copy, *_ = pod["spec"]["containers"]
+    assert first["resources"]["requests"] == {"memory": "64Mi", "cpu": "50m"}
+    assert copy["resources"] == {"limits": {"memory": "64Mi"}, "requests": {"memory": "0Mi"}}
+    assert copy["args"] == ["true"]
+    # What is in memory goes with each life.
+    assert first["volumeMounts"] != copy["volumeMounts"]
+    originals = json.loads(pod["metadata"]["annotations"]["kecs/containers"])
+    assert originals[copy["name"]] == "app"
+
+
+def test_docker_labels_are_kept_as_an_annotation() -> None:
+    app = ContainerSpec(name="app", image="i", docker_labels={"com.example/any key": "v"})
+
+    annotations = build_pod(spec(app), "mine")["metadata"]["annotations"]
+
+    assert json.loads(annotations["kecs/docker-labels"]) == {"app": {"com.example/any key": "v"}}
+
+
+def test_what_containers_of_a_pod_share() -> None:
+    one = ContainerSpec(
+        name="one",
+        image="i",
+        hostname="first",
+        hosts={"db": "10.0.0.1", "cache": "10.0.0.1", "api": "10.0.0.2"},
+        dns_servers=("10.9.9.1", "10.9.9.2"),
+        dns_search_domains=("a.example",),
+        system_controls={"net.ipv4.ip_local_port_range": "1024 65000"},
+    )
+    two = ContainerSpec(
+        name="two",
+        image="i",
+        hostname="second",
+        hosts={"db": "10.0.0.3"},
+        dns_servers=("10.9.9.2", "10.9.9.3", "10.9.9.4"),
+        dns_search_domains=("a.example", "b.example"),
+    )
+
+    built = build_pod(spec(one, two), "mine")["spec"]
+
+    assert built["hostname"] == "first"
+    assert built["hostAliases"] == [
+        {"ip": "10.0.0.1", "hostnames": ["db", "cache"]},
+        {"ip": "10.0.0.2", "hostnames": ["api"]},
+    ]
+    assert built["dnsPolicy"] == "None"
+    assert built["dnsConfig"] == {
+        "nameservers": ["10.9.9.1", "10.9.9.2", "10.9.9.3"],
+        "searches": ["a.example", "b.example"],
+    }
+    assert built["securityContext"] == {
+        "sysctls": [{"name": "net.ipv4.ip_local_port_range", "value": "1024 65000"}]
+    }
+
+
+def test_search_domains_alone_leave_the_cluster_its_resolver() -> None:
+    built = build_pod(spec(ContainerSpec(name="app", image="i", dns_search_domains=("x",))), "mine")
+
+    assert built["spec"]["dnsConfig"] == {"searches": ["x"]}
+    assert "dnsPolicy" not in built["spec"]
+
+
+@pytest.mark.parametrize(
+    ("task", "container", "expected"),
+    [
+        ({}, {}, set()),
+        ({"network_mode": "awsvpc"}, {}, set()),
+        ({"network_mode": "host"}, {}, {"hostNetwork"}),
+        ({"pid_mode": "host"}, {"init": True}, {"hostPID"}),
+        ({"pid_mode": "task"}, {}, {"shareProcessNamespace"}),
+        ({}, {"init": True}, {"shareProcessNamespace"}),
+        ({"ipc_mode": "host"}, {}, {"hostIPC"}),
+        ({"ipc_mode": "task"}, {}, set()),
+    ],
+)
+def test_namespaces(task: Any, container: Any, expected: set[str]) -> None:
+    app = ContainerSpec(name="app", image="i", **container)
+    built = build_pod(spec(app, **task), "mine")["spec"]
+
+    switches = {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"}
+    assert {name for name in switches & set(built) if built[name] is True} == expected
+    assert switches & set(built) == expected
+
+
 def test_a_patch_makes_sure_of_its_container() -> None:
-    assert image_patch(1, "app", "busybox:1") == [
+    assert image_patch(Place(1, "app"), "busybox:1") == [
         {"op": "test", "path": "/spec/containers/1/name", "value": "app"},
         {"op": "replace", "path": "/spec/containers/1/image", "value": "busybox:1"},
     ]

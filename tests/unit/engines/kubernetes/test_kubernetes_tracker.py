@@ -14,32 +14,31 @@ from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.kubernetes.facts import ContainerFact
 from kecs_server.engines.kubernetes.facts import PodFacts
 from kecs_server.engines.kubernetes.facts import State
-from kecs_server.engines.kubernetes.tracker import Phase
 from kecs_server.engines.kubernetes.tracker import Task
 
 ID = "ab" * 16
 
 
-def task(*names: str, starting: bool = True) -> Task:
-    containers = tuple(ContainerSpec(name=name, image="i") for name in names)
+def task(*names: str, starting: bool = True, restarts: bool = False) -> Task:
+    containers = tuple(ContainerSpec(name=name, image="i", restarts=restarts) for name in names)
     made = Task(TaskSpec(task_id=ID, task_arn="arn", family="f", containers=containers))
     if starting:
         for container in made.containers.values():
-            container.phase = Phase.STARTING
+            assert container.begin()
     return made
 
 
 def saw(it: Task, *facts: ContainerFact, **more: Any) -> list[Any]:
-    pod = {"name": it.pod, "uid": "u", "node": "n", "address": None, "lost": None, **more}
-    return it.saw(PodFacts(containers=facts, is_ending=False, **pod))
+    pod = {"name": it.pod, "uid": "u", "node": "n", "address": None, **more}
+    return it.saw(PodFacts(containers=facts, **pod))
 
 
 def running(name: str = "app") -> ContainerFact:
-    return ContainerFact(container=name, state=State.RUNNING, runtime_id="r")
+    return ContainerFact(name=name, state=State.RUNNING, runtime_id="r")
 
 
 def exited(name: str = "app", code: int = 0) -> ContainerFact:
-    return ContainerFact(container=name, state=State.EXITED, runtime_id="r", exit_code=code)
+    return ContainerFact(name=name, state=State.EXITED, runtime_id="r", exit_code=code)
 
 
 def started(name: str = "app") -> ContainerStarted:
@@ -57,7 +56,7 @@ def test_a_life() -> None:
 
     assert it.pull_begins() == [PullStarted(task_id=ID)]
     assert it.pull_begins() == []
-    assert saw(it, ContainerFact(container="app", state=State.WAITING)) == []
+    assert saw(it, ContainerFact(name="app", state=State.WAITING)) == []
     assert saw(it, running()) == [PullStopped(task_id=ID), started()]
     assert saw(it, running()) == []
     assert saw(it, exited(code=3)) == [stopped(code=3)]
@@ -72,7 +71,7 @@ def test_a_container_that_was_never_seen_running_did_run() -> None:
 
 
 def test_a_container_that_failed_did_not_run() -> None:
-    failed = ContainerFact(container="app", state=State.FAILED, reason="CannotPull: x")
+    failed = ContainerFact(name="app", state=State.FAILED, reason="CannotPull: x")
 
     assert saw(task("app"), failed) == [stopped(reason="CannotPull: x")]
 
@@ -138,3 +137,40 @@ def test_a_removed_task_is_not_lost() -> None:
     why = "ContainerVanishedError: the Pod was deleted; exit code unknown"
     assert seen[2] == stopped("unseen", None, why)
     assert seen[3:] == [Removed(task_id=ID)]
+
+
+def test_each_life_has_a_container_of_its_own() -> None:
+    it = task("app", restarts=True)
+    app = it.containers["app"]
+    lives = []
+    while True:
+        lives.append(app.place.name)
+        assert saw(it, running(app.place.name)) == [started()]
+        assert saw(it, exited(app.place.name, 3)) == [stopped(code=3)]
+        assert saw(it, exited("app", 3)) == []  # the first one says so for ever
+        if app.uses_up_its_places():
+            break
+        assert app.begin()
+        assert not app.begin()
+
+    assert lives == ["app", "app-r1", "app-r2", "app-r3", "app-r4", "app-r5"]
+    assert not app.begin()
+    (end,) = it.cannot_restart(app)
+    assert end.exit_code is None
+    assert end.reason.startswith("CannotStartContainerError: a Pod can start a container again 5 ")
+
+
+def test_without_a_policy_there_is_one_life() -> None:
+    it = task("app")
+    saw(it, exited())
+
+    assert not it.containers["app"].begin()
+    assert not it.containers["app"].uses_up_its_places()
+
+
+def test_held_copies_do_not_keep_pulls_from_ending() -> None:
+    it = task("app", restarts=True)
+    it.pull_begins()
+
+    held = ContainerFact(name="app-r1", state=State.WAITING)
+    assert saw(it, running(), held) == [PullStopped(task_id=ID), started()]

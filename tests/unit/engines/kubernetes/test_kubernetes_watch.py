@@ -7,9 +7,9 @@ from threading import Event
 from typing import Any
 from typing import cast
 
-from kecs_server.engines.kubernetes.api import ApiError
 from kecs_server.engines.kubernetes.api import ClusterApi
-from kecs_server.engines.kubernetes.api import Json
+from kecs_server.engines.kubernetes.api_errors import ApiError
+from kecs_server.engines.kubernetes.streams import Json
 from kecs_server.engines.kubernetes.watch import PodWatch
 
 SECONDS = 5.0
