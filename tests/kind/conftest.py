@@ -34,6 +34,14 @@ def image() -> str:
 
 
 @pytest.fixture(scope="session")
+def python_image(lab: Lab) -> str:
+    """An image with Python 3, in the cluster."""
+    image = os.environ["KECS_TEST_PYTHON_IMAGE"]
+    lab.load(image)
+    return image
+
+
+@pytest.fixture(scope="session")
 def kind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     """The engine with a kind cluster of its own."""
     name = f"kecs-{secrets.token_hex(3)}"

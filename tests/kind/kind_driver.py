@@ -124,9 +124,14 @@ class Driver:
         return next(at for at, each in self._seen if each is observation)
 
     def wait(
-        self, task_id: str, kind: type[Seen], is_it: Callable[[Seen], bool] = lambda _: True
+        self,
+        task_id: str,
+        kind: type[Seen],
+        is_it: Callable[[Seen], bool] = lambda _: True,
+        *,
+        seconds: float = SECONDS,
     ) -> Seen:
-        deadline = monotonic() + SECONDS
+        deadline = monotonic() + seconds
         with self._changed:
             while True:
                 for _, each in self._seen:
@@ -206,6 +211,25 @@ class Lab:
         namespace = driver.engine._environment
         name = self.pod(driver, task_id)["metadata"]["name"]
         self.kubectl("delete", "pod", name, "-n", namespace, "--wait=false", *arguments)
+
+    def evict(self, driver: Driver, task_id: str) -> None:
+        """Ask for the Pod's eviction, as `kubectl drain` does for all Pods of a node."""
+        pod = self.pod(driver, task_id)["metadata"]
+        body = {
+            "apiVersion": "policy/v1beta1" if self.is_old else "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": pod["name"], "namespace": pod["namespace"]},
+        }
+        path = f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}/eviction"
+        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), "create", "--raw", path]
+        subprocess.run(
+            [*command, "-f", "-"], check=True, capture_output=True, input=json.dumps(body).encode()
+        )
+
+    @property
+    def is_old(self) -> bool:
+        """Before Kubernetes 1.22, when evictions changed their version."""
+        return int(json.loads(self.kubectl("version", "-o", "json"))["serverVersion"]["minor"]) < 22
 
 
 class Gateway:

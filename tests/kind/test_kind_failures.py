@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
+from pathlib import Path
+
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
+from kecs_server.engines.base import Mount
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import PullStarted
 from kecs_server.engines.base import PullStopped
 from kecs_server.engines.base import TaskLost
+from kecs_server.engines.base import Tmpfs
+from kecs_server.engines.base import Volume
+from kecs_server.engines.base import VolumeKind
+from kecs_server.engines.kubernetes.clusters import KubeconfigCluster
+from kecs_server.engines.kubernetes.engine import KubernetesEngine
 from kind_driver import Driver
 from kind_driver import Gateway
 from kind_driver import Lab
@@ -168,3 +177,77 @@ def test_a_cluster_that_does_not_come_back(gateway: Gateway, remote: Driver, ima
     assert "does not answer" in remote.wait(task, TaskLost).reason
     assert remote.stopped(task, "app").exit_code is None
     gateway.open()
+
+
+def test_commands_that_are_no_programs(driver: Driver, image: str) -> None:
+    volume, mounts = Volume(name="v", kind=VolumeKind.TASK), (Mount(volume="v", path="/v"),)
+    make = r"printf '\000\001\002' > /v/binary; chmod 755 /v/binary; exit 0"
+    binary = ContainerSpec(name="binary", image=image, command=("/v/binary",), mounts=mounts)
+    directory = ContainerSpec(name="directory", image=image, command=("/etc",))
+    closed = ContainerSpec(name="closed", image=image, command=("/etc/passwd",))
+    make_it = shell("make", make, image, mounts=mounts)
+    task = driver.provision(make_it, binary, directory, closed, volumes=(volume,))
+    for name in ("make", "directory", "closed"):
+        driver.engine.start_container(task, name)
+    assert driver.stopped(task, "make").exit_code == 0
+    driver.engine.start_container(task, "binary")
+
+    for name in ("directory", "closed"):
+        reason = never_started(driver, task, name)
+        assert reason.startswith("CannotStartContainerError: Error response from daemon: ")
+        assert "permission denied" in reason
+    # The runtime has begun when it finds out that it cannot go on as this program.
+    assert driver.stopped(task, "binary").exit_code not in (0, None)
+    logs = driver.logs(task, "binary")
+    assert b"exec format error" in logs.stdout + logs.stderr
+
+
+def test_a_pod_that_is_evicted_by_the_api(driver: Driver, image: str, lab: Lab) -> None:
+    """As `kubectl drain` does."""
+    task = driver.run(shell("app", POLITE, image, stop_timeout=5))
+    wait_for_output(driver, task, "app")
+
+    lab.evict(driver, task)
+
+    assert "deleted" in driver.wait(task, TaskLost).reason
+    assert driver.stopped(task, "app").exit_code == 9
+
+
+def test_a_pod_that_kubelet_evicts(kind: Driver, image: str) -> None:
+    """It looks after the size of volumes in memory; newer ones make them no larger."""
+    fill = "dd if=/dev/zero of=/fast/file bs=1M count=32 || exit 3; exec sleep 1000"
+    fast = (Tmpfs(path="/fast", size=4),)
+    task = kind.start(shell("app", fill, image, tmpfs=fast, stop_timeout=1))
+
+    # Every 10 s, on figures that may be a minute old.
+    stopped = kind.wait(task, ContainerStopped, seconds=150)
+
+    if stopped.exit_code != 3:
+        assert kind.wait(task, TaskLost).reason.startswith("Evicted: ")
+    kind.remove_all()
+
+
+def test_a_pod_that_no_node_takes(lab: Lab, image: str, tmp_path: Path) -> None:
+    cluster = KubeconfigCluster(kubeconfig=lab.kubeconfig)
+    engine = KubernetesEngine(
+        environment_name=f"kecs-{secrets.token_hex(3)}",
+        directory=tmp_path,
+        cluster=cluster,
+        no_room_after=1,
+    )
+    driver = Driver(engine)
+    engine.open(driver.observe, driver.progress)
+    try:
+        large = driver.start(shell("app", "true", image, memory=5_000_000))
+        lab.kubectl("cordon", lab.node)
+        late = driver.start(shell("app", "true", image))
+
+        reason = driver.wait(large, TaskLost).reason
+        assert reason.startswith("RESOURCE:MEMORY: 0/1 nodes are available: ")
+        assert never_started(driver, large, "app") == f"CannotStartContainerError: {reason}"
+        assert driver.wait(late, TaskLost).reason.startswith("no node takes the Pod: ")
+        driver.remove_all()
+        assert lab.pods(driver, large) == []
+    finally:
+        lab.kubectl("uncordon", lab.node)
+        engine.close()

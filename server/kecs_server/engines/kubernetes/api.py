@@ -23,6 +23,7 @@ from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.api_errors import no_answer
 from kecs_server.engines.kubernetes.api_errors import refusal
+from kecs_server.engines.kubernetes.port_forward import forward
 from kecs_server.engines.kubernetes.streams import Json
 from kecs_server.engines.kubernetes.streams import RunningCommand
 from kecs_server.engines.kubernetes.streams import Stream
@@ -186,26 +187,18 @@ class ClusterApi:
 
         :raises ApiError: it could not be asked for. A command that cannot run ends at once.
         """
-        from kubernetes.client import ApiException
-        from kubernetes.stream import stream
-
-        try:
-            client = stream(
-                self._connecting().connect_get_namespaced_pod_exec,
-                pod,
-                namespace,
-                container=container,
-                command=list(command),
-                stdin=False,
-                stdout=True,
-                stderr=True,
-                tty=False,
-                binary=True,
-                _preload_content=False,
-            )
-        except ApiException as error:
-            raise refusal(error, self.host) from None
-        return RunningCommand(client.sock)
+        websocket = self._connect(
+            "connect_get_namespaced_pod_exec",
+            pod,
+            namespace,
+            container=container,
+            command=list(command),
+            stdin=False,
+            stdout=True,
+            stderr=True,
+            tty=False,
+        )
+        return RunningCommand(websocket)
 
     def forward_port(self, namespace: str, pod: str, port: int) -> socket.socket:
         """A connection to a port of a Pod, one that is Pending too. It is made whether somebody
@@ -213,27 +206,8 @@ class ClusterApi:
 
         :raises ApiError: it could not be asked for.
         """
-        from kubernetes.client import ApiException
-        from kubernetes.stream import portforward
-
-        try:
-            forward = portforward(
-                self._connecting().connect_get_namespaced_pod_portforward,
-                pod,
-                namespace,
-                ports=str(port),
-            )
-        except ApiException as error:
-            raise refusal(error, self.host) from None
-        near: socket.socket = forward.socket(port)
-        return near
-
-    def _connecting(self) -> Any:
-        """A client of its own: the library changes one while it connects with it."""
-        from kubernetes.client import ApiClient
-        from kubernetes.client import CoreV1Api
-
-        return CoreV1Api(ApiClient(self._client.configuration))
+        verb = "connect_get_namespaced_pod_portforward"
+        return forward(self._connect(verb, pod, namespace, ports=str(port)))
 
     def put_lease(self, namespace: str, name: str, lease: Json) -> None:
         """Create a Lease, or take over its spec when it is there."""
@@ -285,6 +259,25 @@ class ClusterApi:
     def _list(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> list[Json]:
         items: list[Json] = self._ask(self._patience, verb, *arguments, **options)["items"]
         return items
+
+    def _connect(self, verb: str, *arguments: Any, **options: Any) -> Any:
+        """A websocket. The library changes a client while it connects with it: so each has its own.
+
+        :raises ApiError: refused, or no answer.
+        """
+        from kubernetes.client import ApiClient
+        from kubernetes.client import ApiException
+        from kubernetes.client import CoreV1Api
+        from kubernetes.stream import stream
+
+        core = CoreV1Api(ApiClient(self._client.configuration))
+        try:
+            client = stream(
+                getattr(core, verb), *arguments, _preload_content=False, binary=True, **options
+            )
+        except ApiException as error:
+            raise refusal(error, self.host) from None
+        return client.sock
 
     def _ask(
         self, patience: float, verb: Callable[..., Any], *arguments: Any, **options: Any

@@ -104,13 +104,17 @@ class KubernetesEngine:
         return self._tasks.usage(task_id, container) if self._tasks is not None else None
 
     def locate(self, task_id: str, container: str, port: int) -> str | None:
-        self.connect(task_id, container, port).close()
+        if self._tasks is None:
+            raise ConnectionRefusedError(_NOT_OPEN)
+        self._tasks.inside.locate(task_id, container, port)
         return None
 
     def connect(
         self, task_id: str, container: str, port: int, protocol: str = "tcp"
     ) -> socket.socket:
-        raise OSError("the kubernetes engine cannot forward ports yet")
+        if self._tasks is None:
+            raise ConnectionRefusedError(_NOT_OPEN)
+        return self._tasks.inside.connect(task_id, container, port, protocol)
 
     def remove(self, task_id: str) -> None:
         if self._tasks is not None:

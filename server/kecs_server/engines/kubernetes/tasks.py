@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -170,6 +171,21 @@ class Tasks:
                 is_running=lambda: record.phase is Phase.RUNNING and record.place == place,
             )
         return self._executions.submit(target, command, timeout)
+
+    def connect(self, task_id: str, container: str, port: int) -> socket.socket:
+        """A connection to a port of a running container, through the API server.
+
+        :raises ConnectionError: there is no way to it.
+        """
+        with self._lock:
+            task = self._tasks.get(task_id)
+            record = task.containers.get(container) if task else None
+            if task is None or record is None or record.phase is not Phase.RUNNING:
+                raise ConnectionRefusedError(f"the container {container} does not run")
+        try:
+            return self._api.forward_port(self._namespace, task.pod, port)
+        except ApiError as error:
+            raise ConnectionError(error.message) from None
 
     def remove(self, task_id: str) -> None:
         with self._lock:

@@ -20,9 +20,7 @@ def build_volumes(spec: TaskSpec, shared_directory: str | None) -> list[Json]:
     :param shared_directory: where on a node volumes are that tasks share; None: they cannot, and
         containers that mount one are not started.
     """
-    return [
-        {"name": name, **_source(volume, shared_directory)} for name, volume in _named(spec)
-    ]
+    return [{"name": name, **_source(volume, shared_directory)} for name, volume in _named(spec)]
 
 
 def build_memory_volumes(spec: ContainerSpec, index: int) -> list[Json]:
