@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_standard_input_stays_open(kecs: Kecs, register: Any) -> None:
     app = {"command": "echo ready; cat; exit 3", "interactive": True, "stopTimeout": 2}
     task = kecs.run_task(register(app=app))
     wait_ready(kecs, task)
-    assert kecs.describe(task).last_status == "RUNNING"
+    kecs.assert_running(task)
 
 
 def test_pseudo_terminal(kecs: Kecs, register: Any) -> None:
@@ -89,6 +90,7 @@ def test_init_process(kecs: Kecs, register: Any) -> None:
 
 
 def test_program_that_is_garbage(kecs: Kecs, register: Any) -> None:
+    """Docker's code for it is 255, or 1 with older runtimes."""
     write = r"printf '\177ELF\000\001\377 garbage' > program && chmod 755 program"
     points = [{"sourceVolume": "programs", "containerPath": "/in"}]
     writer = {
@@ -104,12 +106,13 @@ def test_program_that_is_garbage(kecs: Kecs, register: Any) -> None:
     volumes = [{"name": "programs"}]
     task = kecs.run_task(register("garbage", {"volumes": volumes}, writer=writer, app=app))
     stopped = kecs.wait_stopped(task)
-    assert stopped.exit_codes["app"] == 255
+    assert stopped.exit_codes["app"] in (1, 255)
     assert "exec format error" in kecs.logs(task, "app")
 
 
 @pytest.mark.parametrize(
-    ("program", "text"), [("/etc", "directory"), ("/etc/passwd", "permission denied")]
+    ("program", "text"),
+    [("/etc", "directory|permission denied"), ("/etc/passwd", "permission denied")],
 )
 def test_program_that_nobody_can_execute(
     kecs: Kecs, register: Any, program: str, text: str
@@ -120,7 +123,7 @@ def test_program_that_nobody_can_execute(
     assert "exitCode" not in container
     assert container["reason"].startswith("CannotStartContainerError: ")
     assert program in container["reason"]
-    assert text in container["reason"]
+    assert re.search(text, container["reason"])
 
 
 def test_output_without_a_newline(kecs: Kecs, register: Any) -> None:

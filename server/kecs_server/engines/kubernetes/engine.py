@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 20.0
 _OPENING_SECONDS = 150.0
+_NOT_OPEN = "the engine is not open"
 
 
 class KubernetesEngine:
@@ -97,11 +98,11 @@ class KubernetesEngine:
         self, task_id: str, container: str, command: Sequence[str], timeout: float
     ) -> Future[ExecResult]:
         if self._tasks is None:
-            return refused("the engine is not open")
-        return self._tasks.execute(task_id, container, command, timeout)
+            return refused(_NOT_OPEN)
+        return self._tasks.inside.execute(task_id, container, command, timeout)
 
     def usage(self, task_id: str, container: str) -> Usage | None:
-        return self._tasks.usage(task_id, container) if self._tasks is not None else None
+        return self._tasks.inside.usage(task_id, container) if self._tasks is not None else None
 
     def locate(self, task_id: str, container: str, port: int) -> str | None:
         if self._tasks is None:
@@ -127,7 +128,7 @@ class KubernetesEngine:
     def logs(self, task_id: str, container: str) -> ContainerLogs:
         if self._tasks is None:
             raise KeyError(task_id)
-        return self._tasks.logs(task_id, container)
+        return self._tasks.inside.logs(task_id, container)
 
     def close(self) -> None:
         self._closing.set()

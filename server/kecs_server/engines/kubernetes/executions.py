@@ -27,13 +27,17 @@ _THREADS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A running container. `is_running` tells whether it still is."""
+    """A running container of a Pod. `is_running` tells whether it still is; `listens` are the ports
+    at which it was seen to listen.
+    """
 
     pod: str
+    uid: str
     container: str
     node: str
     runtime_id: str
     is_running: Callable[[], bool]
+    listens: set[int]
 
 
 class Executions:

@@ -22,7 +22,9 @@ from kecs_server.engines.kubernetes import crilog
 from kecs_server.engines.kubernetes import nodes
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api_errors import ApiError
+from kecs_server.engines.kubernetes.pods import Place
 from kecs_server.engines.kubernetes.streams import Stream
+from kecs_server.engines.kubernetes.tracker import Task
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,17 @@ class LogSource:
     uid: str
     node: str
     container: str
+
+
+def log_source(task: Task, place: Place) -> LogSource:
+    """The logs of a task's container at one of its places."""
+    return LogSource(
+        task_id=task.id,
+        pod=task.pod,
+        uid=task.uid,
+        node=task.node,
+        container=place.name,
+    )
 
 
 class LogKeeper(Protocol):

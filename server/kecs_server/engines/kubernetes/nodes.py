@@ -27,6 +27,16 @@ _KILL_TREE = (
     'kill -KILL $(tree "$1")'
 )
 _SAME_SECONDS = 2.0
+# Who has a socket that listens (state 0A) on the port: `own` is written for a process of the
+# container, `other` otherwise.
+_FIND_LISTENER = (
+    'pids=$(ctr --namespace k8s.io task ps "$1" | awk \'NR > 1 {print $1}\'); set -- "$2" $pids; '
+    "port=$1; shift; [ $# -gt 0 ] || exit 0; "
+    'for inode in $(awk -v port="$port" \'split($2, at, ":") && at[2] == port && $4 == "0A" '
+    "{print $10}' /proc/$1/net/tcp /proc/$1/net/tcp6); do "
+    'for pid; do ls -l /proc/$pid/fd 2>/dev/null; done | grep -qF "socket:[$inode]" '
+    "&& echo own || echo other; done"
+)
 
 
 def send_signal(node: str, signal: str, container_ids: Sequence[str]) -> None:
@@ -66,3 +76,15 @@ def kill_command(node: str, container_id: str, age: float) -> None:
     difference, pid = min(differences, default=(_SAME_SECONDS, ""))
     if difference < _SAME_SECONDS:
         run(["docker", "exec", node, "sh", "-c", _KILL_TREE, "sh", pid], what=what, timeout=30)
+
+
+def is_listener(node: str, container_id: str, port: int) -> bool | None:
+    """Whether a process of the container listens on the TCP port; None: nobody in the Pod does.
+
+    :raises CommandError: the node does not answer.
+    """
+    identity = container_id.rpartition("/")[2]
+    what = f"the node {node} could not tell who listens on port {port}"
+    command = ["docker", "exec", node, "sh", "-c", _FIND_LISTENER, "sh", identity, f"{port:04X}"]
+    found = run(command, what=what, timeout=30).split()
+    return b"own" in found if found else None

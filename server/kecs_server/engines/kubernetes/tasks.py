@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from threading import RLock
 
-from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import EngineError
-from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import Observation
 from kecs_server.engines.base import Observer
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import TaskSpec
-from kecs_server.engines.base import Usage
 from kecs_server.engines.kubernetes import reasons
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.clusters import Cluster
 from kecs_server.engines.kubernetes.containers import find_obstacle
-from kecs_server.engines.kubernetes.executions import Executions
-from kecs_server.engines.kubernetes.executions import Target
-from kecs_server.engines.kubernetes.executions import refused
 from kecs_server.engines.kubernetes.facts import read_pod
+from kecs_server.engines.kubernetes.inside import Inside
 from kecs_server.engines.kubernetes.logs import FollowedLogs
 from kecs_server.engines.kubernetes.logs import LogKeeper
-from kecs_server.engines.kubernetes.logs import LogSource
 from kecs_server.engines.kubernetes.logs import NodeLogs
+from kecs_server.engines.kubernetes.logs import log_source
 from kecs_server.engines.kubernetes.ordered import OrderedPool
 from kecs_server.engines.kubernetes.pods import GATE_IMAGE
 from kecs_server.engines.kubernetes.pods import Place
@@ -50,7 +43,6 @@ from kecs_server.engines.kubernetes.tracker import Container
 from kecs_server.engines.kubernetes.tracker import Phase
 from kecs_server.engines.kubernetes.tracker import Task
 from kecs_server.engines.kubernetes.tracker import named
-from kecs_server.engines.kubernetes.usage import read_usage
 from kecs_server.engines.kubernetes.watch import PodWatch
 
 _log = logging.getLogger(__name__)
@@ -89,7 +81,6 @@ class Tasks:
         self._by_pod: dict[str, Task] = {}
         self._pool = OrderedPool("kecs-kubernetes", _THREADS)
         self._timers = Timers("kecs-kubernetes-timers")
-        self._executions = Executions(api, namespace, has_nodes=cluster.has_nodes)
         self._logs: LogKeeper
         self._stopper: Stopper
         if cluster.has_nodes:
@@ -98,6 +89,9 @@ class Tasks:
         else:
             self._logs = FollowedLogs(directory, api, namespace)
             self._stopper = PodStopper(self._lock, self._pool, api, namespace)
+        self.inside = Inside(
+            self._tasks, self._lock, api, namespace, self._logs, has_nodes=cluster.has_nodes
+        )
         self._watch = PodWatch(
             api, namespace, environment_selector(environment), self, patience=unreachable_after
         )
@@ -109,7 +103,7 @@ class Tasks:
         """Stop observing and acting; Pods are left to whoever deletes the namespace."""
         self._watch.close()
         self._timers.close()
-        self._executions.close()
+        self.inside.close()
         self._logs.close()
         self._pool.close(5)
 
@@ -154,39 +148,6 @@ class Tasks:
             if live:
                 self._stopper.stop(task, live)
 
-    def execute(
-        self, task_id: str, container: str, command: Sequence[str], timeout: float
-    ) -> Future[ExecResult]:
-        with self._lock:
-            task = self._tasks.get(task_id)
-            record = task.containers.get(container) if task else None
-            if task is None or record is None or record.phase is not Phase.RUNNING:
-                return refused("the container does not run")
-            place = record.place
-            target = Target(
-                pod=task.pod,
-                container=place.name,
-                node=task.node,
-                runtime_id=record.runtime_id,
-                is_running=lambda: record.phase is Phase.RUNNING and record.place == place,
-            )
-        return self._executions.submit(target, command, timeout)
-
-    def connect(self, task_id: str, container: str, port: int) -> socket.socket:
-        """A connection to a port of a running container, through the API server.
-
-        :raises ConnectionError: there is no way to it.
-        """
-        with self._lock:
-            task = self._tasks.get(task_id)
-            record = task.containers.get(container) if task else None
-            if task is None or record is None or record.phase is not Phase.RUNNING:
-                raise ConnectionRefusedError(f"the container {container} does not run")
-        try:
-            return self._api.forward_port(self._namespace, task.pod, port)
-        except ApiError as error:
-            raise ConnectionError(error.message) from None
-
     def remove(self, task_id: str) -> None:
         with self._lock:
             task = self._tasks.get(task_id)
@@ -202,35 +163,6 @@ class Tasks:
                 return
             del self._tasks[task_id], self._by_pod[task.pod]
         self._logs.discard(task_id)
-
-    def logs(self, task_id: str, container: str) -> ContainerLogs:
-        with self._lock:
-            task = self._tasks[task_id]
-            record = task.containers[container]
-            places, phase = record.places[: record.life + 1], record.phase
-            *past, now = [_log_source(task, place) for place in places]
-        if phase is Phase.HELD:
-            return ContainerLogs(stdout=b"")
-        for source in [*past, now] if phase is Phase.STOPPED else past:
-            self._logs.keep(source)
-        parts = [self._logs.read(source) for source in (*past, now)]
-        return ContainerLogs(
-            stdout=b"".join(part.stdout for part in parts),
-            stderr=b"".join(part.stderr for part in parts),
-        )
-
-    def usage(self, task_id: str, container: str) -> Usage | None:
-        with self._lock:
-            task = self._tasks.get(task_id)
-            record = task.containers.get(container) if task else None
-            if task is None or record is None or record.phase is not Phase.RUNNING:
-                return None
-            node, uid, name = task.node, task.uid, record.pod_container
-        try:
-            return read_usage(self._api.node_summary(node), uid, name)
-        except ApiError as error:
-            _log.info("What task %s uses is not known: %s", task_id, error)
-            return None
 
     # What the watch sees (watch.PodListener)
 
@@ -394,7 +326,7 @@ class Tasks:
         """Of those that have ended; logs that are followed come to their end by themselves."""
         for container in containers:
             if container.phase is Phase.STOPPED or container.killed:
-                self._logs.keep(_log_source(task, container.place))
+                self._logs.keep(log_source(task, container.place))
 
     def _send(self, task: Task, observations: Iterable[Observation]) -> None:
         """Hand on what happened, and do what it calls for. The lock is held."""
@@ -406,28 +338,18 @@ class Tasks:
                 self._has_stopped(task, task.containers[observation.container])
 
     def _has_started(self, task: Task, container: Container) -> None:
-        self._logs.begin(_log_source(task, container.place))
+        self._logs.begin(log_source(task, container.place))
         if container.stop_asked and container.phase is Phase.RUNNING:
             self._stopper.stop(task, [container])
 
     def _has_been_deleted(self, task: Task) -> None:
         """kubelet deletes the log files as soon as the containers have ended."""
         for container in task.in_phase(Phase.RUNNING):
-            source = _log_source(task, container.place)
+            source = log_source(task, container.place)
             self._pool.submit(task.id, partial(self._logs.save, source))
 
     def _has_stopped(self, task: Task, container: Container) -> None:
         place = container.place
-        self._pool.submit(task.id, partial(self._logs.keep, _log_source(task, place)))
+        self._pool.submit(task.id, partial(self._logs.keep, log_source(task, place)))
         if container.released and not container.runtime_id and not task.deleting:
             self._pool.submit(task.id, partial(self._hold_again, task, place))
-
-
-def _log_source(task: Task, place: Place) -> LogSource:
-    return LogSource(
-        task_id=task.id,
-        pod=task.pod,
-        uid=task.uid,
-        node=task.node,
-        container=place.name,
-    )

@@ -52,6 +52,9 @@ class Container:
     killed: bool = False
     """SIGKILL was sent to it, so it cannot have ended in another way without being seen."""
 
+    listens: set[int] = field(default_factory=set)
+    """TCP ports at which this life was seen to listen."""
+
     @property
     def place(self) -> Place:
         return self.places[self.life]
@@ -71,6 +74,7 @@ class Container:
         if self.phase is Phase.STOPPED and self.life + 1 < len(self.places):
             self.life += 1
             self.runtime_id = ""
+            self.listens = set()
             self.prepared = self.released = self.stop_asked = self.killed = False
         elif self.phase is not Phase.HELD:
             return False

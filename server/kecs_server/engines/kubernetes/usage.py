@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 from kecs_server.engines.base import Usage
-from kecs_server.engines.kubernetes.api import Json
+from kecs_server.engines.kubernetes.streams import Json
 
 _FRACTION = re.compile(r"\.\d+")
 
