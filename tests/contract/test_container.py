@@ -54,9 +54,7 @@ def test_variables_arrive_to_the_letter(shown: Any) -> None:
     assert {name: variables[name] for name in VALUES} == VALUES
 
 
-def test_variables_that_ecs_adds(
-    shown: Any, monkeypatch: pytest.MonkeyPatch, engine: str
-) -> None:
+def test_variables_that_ecs_adds(shown: Any, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
     monkeypatch.setenv("ONLY_IN_THE_TEST", "1")
     _, variables, _ = shown()
     assert variables["AWS_EXECUTION_ENV"] == "AWS_ECS_EC2"
