@@ -21,7 +21,7 @@ from pytest_kecs.task import Task
 from pytest_kecs.waiting import WaitError
 from pytest_kecs.waiting import WaitTimeout
 
-# Answers every request with who it is.
+# Answers every request with who it is; listens on the port of its argument, by default 8080.
 WEB = """
 import http.server, json, os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -32,20 +32,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-address = os.environ["KECS_HOST"], int(os.environ["KECS_PORT_8080"])
+port = os.environ["KECS_PORT_" + (sys.argv[1:] or ["8080"])[0]]
+address = os.environ["KECS_HOST"], int(port)
 http.server.ThreadingHTTPServer.request_queue_size = 128
 http.server.ThreadingHTTPServer(address, Handler).serve_forever()
 """
 
-# Reads what is sent, answers with its length and digest, and with as much again. How much is
-# sent its first argument says; 0: all until the end.
+# Reads to the end, or as many bytes as it is told; answers with the length and digest of all, and
+# as much again.
 DIGEST = """
 import hashlib, os, socket, sys
 listener = socket.create_server((os.environ["KECS_HOST"], int(os.environ["KECS_PORT_8080"])))
 while True:
     peer, _ = listener.accept()
-    digest, size, whole = hashlib.sha256(), 0, int(sys.argv[1])
-    while (not whole or size < whole) and (chunk := peer.recv(1 << 16)):
+    digest, size = hashlib.sha256(), 0
+    while size < int(sys.argv[1]) and (chunk := peer.recv(1 << 16)):
         digest.update(chunk)
         size += len(chunk)
     peer.sendall(b"%d %s\\n" % (size, digest.hexdigest().encode()))
@@ -194,11 +195,13 @@ def test_the_interface_is_deleted_with_the_task(
 
 
 def test_host_mode_has_the_containers_port(kecs: Kecs, define: Define) -> None:
-    task = kecs.run_task(define("host", web=web({"containerPort": 8080})))
+    port = free_port()
+    server = {"program": [WEB, str(port)], "portMappings": [{"containerPort": port}]}
+    task = kecs.run_task(define("host", web=server))
     url = kecs.url(task)
     [binding] = bindings_of(kecs.describe(task))
-    assert (binding["containerPort"], binding["hostPort"]) == (8080, 8080)
-    assert url == "http://127.0.0.1:8080"
+    assert (binding["containerPort"], binding["hostPort"]) == (port, port)
+    assert url == f"http://127.0.0.1:{port}"
     assert fetch(url)[0] == "web"
 
 
@@ -227,16 +230,17 @@ def test_a_range_of_ports(kecs: Kecs, define: Define) -> None:
 def test_much_data_both_ways_and_an_end_in_one_direction(
     kecs: Kecs, define: Define, engine: str
 ) -> None:
-    """The far side answers only once it has read the end of what we send. The API server's way
-    to a Pod has no end of one direction alone: there it knows how much will come.
+    """The far side answers only once it has read all, which it knows from the end of what we send;
+    the API server does not hand on an end, so there it is told how much to expect.
     """
     sent = hashlib.sha256(b"seed").digest() * (1 << 19)  # 16 MiB
-    whole = 0 if engine == "process" else len(sent)
-    task = kecs.run_task(define(web={**web(), "program": [DIGEST, str(whole)]}))
+    expected = len(sent) + 1 if engine == "process" else len(sent)
+    task = kecs.run_task(define(web={**web(), "program": [DIGEST, str(expected)]}))
     host, _, port = kecs.url(task, scheme="tcp").removeprefix("tcp://").partition(":")
     with socket.create_connection((host, int(port)), timeout=60) as peer:
         peer.sendall(sent)
-        peer.shutdown(socket.SHUT_WR)
+        if engine == "process":
+            peer.shutdown(socket.SHUT_WR)
         with peer.makefile("rb") as answer:
             size, digest = answer.readline().split()
             back = answer.read()
@@ -272,7 +276,7 @@ peer.sendall(bytes(1 << 20))
 """
     task = kecs.run_task(define(web={**web(), "program": [program]}))
     wait_for(lambda: "listens" in kecs.logs(task), "never listened")
-    [binding] = bindings_of(kecs.describe(task))
+    [binding] = bindings_of(kecs.wait_running(task))
     with socket.create_connection(("127.0.0.1", binding["hostPort"]), timeout=20) as peer:
         peer.sendall(b"x")
         received = 0
@@ -406,6 +410,17 @@ def test_a_url_must_be_clear(kecs: Kecs, define: Define) -> None:
     ):
         with pytest.raises(AdminError, match=re.escape(text)):
             kecs.url(task, **arguments)
+
+
+def test_two_that_listen_on_one_port(kecs: Kecs, define: Define, engine: str) -> None:
+    """Containers share a localhost, in a Pod and on this machine; the report says so."""
+    port = str(free_port())
+    server = {"program": [LISTEN, "0.0.0.0", port], "portMappings": [{"containerPort": int(port)}]}
+    task = kecs.run_task(define(one=dict(server), two=dict(server)))
+    with pytest.raises(AssertionError) as raised:
+        kecs.assert_stopped(task, exit_code=0, container="one")
+    where = "on this machine" if engine == "process" else "in the Pod, whose containers share"
+    assert f": its port {port} is in use {where}" in str(raised.value)
 
 
 def test_url_of_what_never_listens(kecs: Kecs, define: Define) -> None:
