@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from kecs_server.aws.endpoints import Endpoints
+from kecs_server.aws.events import Events
+from kecs_server.aws.events import Sender
 from kecs_server.aws.fetching import Fetcher
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.images import parse_images
@@ -57,6 +59,7 @@ class Environment:
         self.network = Network(lambda name: self.engines[name].engine)
         self._lock = threading.Lock()
         self._endpoints_by_url: dict[str, Endpoints] = {}
+        self._sender = Sender()
         self._fetcher = Fetcher(self._observe)
         self.scheduler = Scheduler(self.engines, self.network, self._spec_of, self._fetch)
         self.realms = Realms(settings.secret, self._make_realm, self._end_realm)
@@ -71,6 +74,7 @@ class Environment:
         """Remove every task and whatever the engines made."""
         self.scheduler.stop()
         self._fetcher.close()
+        self._sender.close()
         for realm in self.realms.all():
             realm.end()
         for engine in self.engines.values():
@@ -81,7 +85,7 @@ class Environment:
         self.scheduler.observe(observation)
 
     def _make_realm(self, request: RealmRequest) -> Realm:
-        return Realm(
+        realm = Realm(
             id=uuid.uuid4().hex,
             name=request.name,
             engine=request.engine or self.settings.engine,
@@ -90,6 +94,10 @@ class Environment:
             images={**request.images, **self._images},
             wake=self.scheduler.wake,
         )
+        endpoints = self._endpoints(realm.aws_endpoint)
+        if endpoints is not None:
+            realm.watchers.append(Events(self._sender, endpoints))
+        return realm
 
     def _end_realm(self, realm: Realm) -> None:
         gone = self.scheduler.end(realm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -134,3 +135,10 @@ def cluster(ecs: Any) -> Any:
     """A client in an account that has the cluster `default`."""
     ecs.create_cluster()
     return ecs
+
+
+@pytest.fixture
+def free_url() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.images import Images
@@ -16,6 +17,14 @@ from kecs_server.state.clock import Clock
 from kecs_server.state.registered import Registered
 from kecs_server.state.store import Store
 from kecs_server.state.timeline import Timeline
+
+
+class Watcher(Protocol):
+    """Is told of every change that is published, under the realm's lock: it must not wait."""
+
+    def task_changed(self, realm: Realm, task: Task) -> None: ...
+
+    def service_changed(self, realm: Realm, service: Service) -> None: ...
 
 
 class Realm:
@@ -45,6 +54,7 @@ class Realm:
         self.timeline = Timeline()
         self.version = 0
         self.ended = False
+        self.watchers: list[Watcher] = []
         self.dirty_tasks: dict[str, tuple[Cluster, Task]] = {}
         self.dirty_services: dict[str, tuple[Cluster, Service]] = {}
         self._stores: dict[tuple[str, str], Store] = {}
@@ -92,6 +102,8 @@ class Realm:
         for at, text in task.news:
             self.timeline.add(at, "task", task.arn, text)
         task.news.clear()
+        for watcher in self.watchers:
+            watcher.task_changed(self, task)
         self.look_at_task(cluster, task)
         service = cluster.services.get(task.service_name or "")
         if service is not None:
@@ -110,6 +122,8 @@ class Realm:
         for at, text in service.news:
             self.timeline.add(at, "service", service.arn, text)
         service.news.clear()
+        for watcher in self.watchers:
+            watcher.service_changed(self, service)
 
     def tasks(self) -> list[Task]:
         return [
