@@ -25,6 +25,8 @@ from pytest_kecs.errors import AdminError
 from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import ServerGone
 
+__tracebackhide__ = True  # as in `kecs`
+
 # A server that is only just starting answers its first call after a second or so; ending a realm
 # waits for its tasks.
 ANSWER_SECONDS = 60.0

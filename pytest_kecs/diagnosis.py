@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 Report = Mapping[str, Any]
@@ -60,7 +61,8 @@ def _container_state(container: Mapping[str, Any]) -> str:
         return f"{name}: exit {container['exitCode']}"
     if status == "STOPPED":
         return f"{name}: stopped, no exit code"
-    return f"{name}: {status}"
+    health = container.get("healthStatus", "UNKNOWN")
+    return f"{name}: {status}" if health == "UNKNOWN" else f"{name}: {status} ({health})"
 
 
 def reasons(task: Mapping[str, Any]) -> list[str]:
@@ -131,19 +133,36 @@ def events_text(services: Iterable[Mapping[str, Any]]) -> str:
 
 
 def timeline_text(entries: Iterable[Mapping[str, Any]], about: str = "") -> str:
-    """Each entry with its distance from the first, in ms; only those `about` some id, if given."""
+    """Each entry with its distance from the first, in ms; only those `about` some id, if given.
+    Equal calls with nothing in between are one line.
+    """
     entries = list(entries)
     if not entries:
         return ""
     start = entries[0]["at"]
-    rows = [_timeline_row(entry, start) for entry in entries if about in str(entry["subject"])]
+    told = [entry for entry in entries if about in str(entry["subject"])]
+    rows = [_timeline_row(list(run), start) for _, run in groupby(told, _call_made)]
     return "\n".join(_columns(rows))
 
 
-def _timeline_row(entry: Mapping[str, Any], start: float) -> Row:
-    offset = f"+{round((entry['at'] - start) * 1000)} ms".rjust(10)
+def _call_made(entry: Mapping[str, Any]) -> tuple[str, str] | int:
+    """Equal for equal calls with equal ends (a call's text begins with how long it took)."""
+    if entry["kind"] != "call":
+        return id(entry)
+    return str(entry["subject"]), str(entry["text"]).partition(" ms")[2]
+
+
+def _timeline_row(run: Sequence[Mapping[str, Any]], start: float) -> Row:
+    entry = run[0]
     subject, text = str(entry["subject"]), str(entry["text"])
+    if len(run) > 1:
+        text += f" ({len(run)} times, until {_offset(run[-1], start)})"
+    offset = _offset(entry, start).rjust(10)
     return offset, str(entry["kind"]), last_part(subject, 8), text.removeprefix(subject).lstrip()
+
+
+def _offset(entry: Mapping[str, Any], start: float) -> str:
+    return f"+{round((entry['at'] - start) * 1000)} ms"
 
 
 def errors_text(log: str) -> str:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from pytest_kecs.admin import AdminClient
 
+# A test's report shows the call that the test made, not how it is done.
+__tracebackhide__ = True
+
 TaskReference = Task | Mapping[str, Any] | str
 ServiceReference = Mapping[str, Any] | str
 TASK_SECONDS = 30.0
@@ -74,7 +77,6 @@ class Kecs:
 
         :raises TaskNotStarted: ECS answered with failures.
         """
-        __tracebackhide__ = True
         [task] = self.run_tasks(
             task_definition,
             count=1,
@@ -96,7 +98,6 @@ class Kecs:
         **parameters: Any,
     ) -> list[Task]:
         """Run `count` equal tasks; the rest as for `run_task`."""
-        __tracebackhide__ = True
         return Runner(self._client).run(
             task_definition,
             count=count,
@@ -111,7 +112,6 @@ class Kecs:
 
         :raises WaitError: ECS does not know it.
         """
-        __tracebackhide__ = True
         arn, cluster = _located(task, cluster)
         answer = self._client.describe_tasks(cluster=cluster, tasks=[arn])
         if not answer["tasks"]:
@@ -122,7 +122,6 @@ class Kecs:
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Wait until the task is RUNNING; a task that is stopping can no longer become so."""
-        __tracebackhide__ = True
         return self._wait_task(task, cluster, timeout, "RUNNING", _is_running)
 
     def wait_healthy(
@@ -131,14 +130,12 @@ class Kecs:
         """Wait until the task's healthStatus is HEALTHY, as its containers' health checks say; a
         task that is stopping can no longer become so, and one without health checks never does.
         """
-        __tracebackhide__ = True
         return self._wait_task(task, cluster, timeout, "HEALTHY", _is_healthy)
 
     def wait_stopped(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Wait until the task is STOPPED, for whatever reason."""
-        __tracebackhide__ = True
         return self._wait_task(task, cluster, timeout, "STOPPED", _is_stopped)
 
     def _wait_task(
@@ -149,10 +146,7 @@ class Kecs:
         status: str,
         has_come: Callable[[Task], bool],
     ) -> Task:
-        __tracebackhide__ = True
-
         def look() -> Task | None:
-            __tracebackhide__ = True
             seen = self.describe(task, cluster=cluster)
             if has_come(seen):
                 return seen
@@ -176,11 +170,9 @@ class Kecs:
         """Wait until the service has one deployment and is in its steady state: all its tasks run,
         and have done so for long enough. Returns the service as DescribeServices gives it.
         """
-        __tracebackhide__ = True
         name, cluster = _service_located(service, cluster)
 
         def look() -> dict[str, Any] | None:
-            __tracebackhide__ = True
             seen = self._describe_service(name, cluster)
             if seen["status"] != "ACTIVE":
                 text = f"is {seen['status']} and will not become stable"
@@ -225,7 +217,6 @@ class Kecs:
         :param timeout: seconds after which the command is killed; its exit code is then None.
         :raises AdminError: no such task or container, or it does not run.
         """
-        __tracebackhide__ = True
         words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         code, output = self._admin.execute(_located(task, None)[0], container, words, timeout)
         return ExecResult(exit_code=code, output=output)
@@ -247,7 +238,6 @@ class Kecs:
         :raises WaitTimeout: nothing of it listened within `timeout` seconds; what did, is said.
         :raises AdminError: no such task or container, or it is not clear which is meant.
         """
-        __tracebackhide__ = True
         arn, cluster = _located(task, None)
         found = self._admin.address(arn, container, port, timeout)
         if found.why:
@@ -323,14 +313,12 @@ class Kecs:
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Assert that the task is RUNNING, or becomes so."""
-        __tracebackhide__ = True
         return self.wait_running(task, timeout, cluster=cluster)
 
     def assert_healthy(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Assert that the task is HEALTHY, or becomes so."""
-        __tracebackhide__ = True
         return self.wait_healthy(task, timeout, cluster=cluster)
 
     def assert_service_stable(
@@ -341,7 +329,6 @@ class Kecs:
         cluster: str | None = None,
     ) -> dict[str, Any]:
         """Assert that the service is stable, or becomes so."""
-        __tracebackhide__ = True
         return self.wait_stable(service, timeout, cluster=cluster)
 
     def assert_stopped(
@@ -360,7 +347,6 @@ class Kecs:
         `exit_code` is that of `container`, which a task with a single one need not name.
         `reason` is a part of, or a compiled pattern found in, the task's or a container's reason.
         """
-        __tracebackhide__ = True
         stopped = self.wait_stopped(task, timeout, cluster=cluster)
         wrong = list(differences(stopped, exit_code, container, stop_code, reason))
         if wrong:

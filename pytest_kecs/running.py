@@ -12,6 +12,8 @@ from pytest_kecs.task import Task
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
 
+__tracebackhide__ = True  # as in `kecs`
+
 # Nothing is looked up by these names: the network is the engine's.
 _NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-0"], "securityGroups": ["sg-0"]}}
 

@@ -11,6 +11,8 @@ from typing import TypeVar
 
 from pytest_kecs.errors import KecsError
 
+__tracebackhide__ = True  # as in `kecs`
+
 Found = TypeVar("Found")
 
 
@@ -45,7 +47,6 @@ def wait_until(changes: Changes, look: Callable[[], Found | None], timeout: floa
 
     `look` raises what must end the wait early.
     """
-    __tracebackhide__ = True
     # The version is read before each look: a change in between ends the next long-poll at once.
     change = changes.wait(-1, timeout=timeout)
     while True:

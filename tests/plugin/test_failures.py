@@ -132,6 +132,21 @@ def test_the_style_of_tracebacks_is_kept_to(inner: pytest.Pytester, style: str) 
     result.stdout.no_fnmatch_line("the test's own")
 
 
+def test_an_error_is_shown_at_the_call_that_the_test_made(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        from tasks import shell
+
+        def test_it(ecs_client, kecs):
+            shell(ecs_client, "worker", "exit 0")
+            kecs.exec(kecs.wait_stopped(kecs.run_task("worker")), "true")
+        """
+    )
+    shown = run(inner).stdout
+    shown.fnmatch_lines([">*kecs.exec(*", "E  *AdminError: *", "", "test_*.py:5: AdminError"])
+    shown.no_fnmatch_line("*pytest_kecs/admin.py*")
+
+
 def test_log_lines_can_be_chosen(inner: pytest.Pytester) -> None:
     inner.makepyfile(
         """

@@ -42,7 +42,8 @@ class Health:
     """What a container's health check has found since the container's last start (ecs-facts 6.10).
 
     failures: those in a row that count; settled: its grace is over; due_at: when the next check is
-    to begin, which takes `pause` more seconds each time until the grace is over.
+    to begin, which takes `pause` more seconds each time until the grace is over; told: how the
+    last check failed, as the timeline has it.
     """
 
     due_at: float
@@ -55,6 +56,7 @@ class Health:
     checking: bool = False
     exit_code: int | None = None
     output: str = ""
+    told: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -61,9 +61,12 @@ def take(task: Task, container: Container, exit_code: int | None, output: str, n
     health.exit_code = exit_code
     health.output = output[:OUTPUT_LIMIT]
     health.due_at = now + check["interval"]
+    if exit_code != 0:
+        _tell_failure(task, container, now)
     if exit_code == 0:
         health.settled = True
         health.failures = 0
+        health.told = ""
         _become(task, container, "HEALTHY", now)
     elif not health.settled and now < health.grace_until:
         health.due_at = min(now + health.pause, health.grace_until)
@@ -75,11 +78,21 @@ def take(task: Task, container: Container, exit_code: int | None, output: str, n
             _become(task, container, "UNHEALTHY", now)
 
 
+def _tell_failure(task: Task, container: Container, now: float) -> None:
+    """Also one that does not count: others may wait for the container. Equal ones are told once."""
+    health = container.health
+    assert health is not None
+    how = "did not end in time" if health.exit_code is None else f"exit code {health.exit_code}"
+    text = f"{how}: {health.output.strip()[-200:]}" if health.output.strip() else how
+    if health.told != text:
+        health.told = text
+        task.news.append((now, f"container {container.name} fails its health check: {text}"))
+
+
 def _become(task: Task, container: Container, status: str, now: float) -> None:
     health = container.health
     assert health is not None
     if health.status == status:
         return
     health.status, health.since = status, now
-    last = f": {health.output.strip()[-200:]}" if status == "UNHEALTHY" and health.output else ""
-    task.news.append((now, f"container {container.name} {status}{last}"))
+    task.news.append((now, f"container {container.name} {status}"))

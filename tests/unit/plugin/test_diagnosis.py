@@ -102,6 +102,31 @@ def test_the_timeline_has_distances_in_milliseconds() -> None:
     ]
 
 
+def test_equal_calls_in_a_row_are_one_line() -> None:
+    def call(at: float, text: str) -> dict[str, Any]:
+        return {"at": at, "kind": "call", "subject": "DescribeTasks", "text": text}
+
+    entries = [call(1.0, "0.1 ms"), call(1.1, "0.2 ms"), call(1.2, "0.1 ms")]
+    entries += [call(1.3, "0.1 ms ClientException: no"), *REPORT["timeline"][1:]]
+    entries += [call(101.0, "0.4 ms"), call(102.0, "0.5 ms")]
+    assert diagnosis.timeline_text(entries).splitlines() == [
+        "     +0 ms  call  DescribeTasks  0.1 ms (3 times, until +200 ms)",
+        "   +300 ms  call  DescribeTasks  0.1 ms ClientException: no",
+        " +99012 ms  task  01234567       PENDING",
+        "+100000 ms  call  DescribeTasks  0.4 ms (2 times, until +101000 ms)",
+    ]
+
+
+def test_health_is_told_of_running_containers_once_it_is_known() -> None:
+    states = {"one": "HEALTHY", "two": "UNHEALTHY", "three": "UNKNOWN"}
+    containers = [
+        {"name": name, "lastStatus": "RUNNING", "healthStatus": health}
+        for name, health in states.items()
+    ]
+    row = diagnosis.tasks_text([{**RUNNING, "containers": containers}]).splitlines()[1]
+    assert row.endswith("one: RUNNING (HEALTHY), two: RUNNING (UNHEALTHY), three: RUNNING")
+
+
 def test_parts_with_nothing_to_tell_are_left_out() -> None:
     assert diagnosis.sections({"tasks": [], "services": [], "timeline": [], "logs": {}}, 20) == []
     titles = [title for title, _ in diagnosis.sections(REPORT, 20)]

@@ -321,3 +321,26 @@ def test_life(name: str) -> None:
     assert reasons == row.because
     if task.is_stopped:
         assert look_again_at(task) == (task.stopped_at or 0) + 3600
+
+
+def test_a_check_that_fails_is_told_once_until_it_fails_otherwise() -> None:
+    row = Row(
+        "up,start app,check app 1,check app 1,check app 2,check app 0,check app 2,+5",
+        "RUNNING",
+        "+app",
+        containers=({**APP, "healthCheck": CHECK},),
+    )
+    life, _ = live(row)
+    assert [text for _, text in life.task.news if "app" in text and "(" not in text] == [
+        "container app RUNNING",
+        "container app fails its health check: exit code 1",
+        "container app fails its health check: exit code 2",
+        "container app HEALTHY",
+        "container app fails its health check: exit code 2",
+    ]
+    life.notice(HealthChecked, container="app", exit_code=None, output="partial\n")
+    told = [text for _, text in life.task.news]
+    assert told[-2:] == [
+        "container app fails its health check: did not end in time: partial",
+        "container app UNHEALTHY",
+    ]
