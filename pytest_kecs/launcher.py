@@ -75,6 +75,7 @@ class LaunchOptions:
     kind_image: str | None = None
     aws_endpoint: str | None = None
     strict_time: bool = False
+    pid1: bool = False
     lease: float | None = None
     port: int = 0
 

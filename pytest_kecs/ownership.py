@@ -129,6 +129,7 @@ class Ownership:
             kind_image=settings.kind_image,
             aws_endpoint=settings.aws_endpoint,
             strict_time=settings.strict_time,
+            pid1=settings.pid1,
         )
 
     def _bind(self, options: LaunchOptions) -> None:

@@ -72,6 +72,7 @@ class Settings:
     namespace: str | None
     aws_endpoint: str | None
     strict_time: bool
+    pid1: bool
     startup_timeout: float
     log_lines: int
     images: Mapping[str, str]
@@ -334,6 +335,14 @@ TABLE: tuple[Setting, ...] = (
         parse=_parse_switch,
         help="Refuse requests whose signature's date is not now, as AWS does; off for tests that "
         "freeze time",
+    ),
+    Setting(
+        name="pid1",
+        default=False,
+        default_text="off",
+        parse=_parse_switch,
+        help="A process without a handler for SIGTERM ignores it, as a container's first process "
+        "does on ECS, and is killed after stopTimeout; off: it dies of it at once",
     ),
     Setting(
         name="startup_timeout",

@@ -143,6 +143,7 @@ class Environment:
                 directory=directory,
                 interpreter=self.settings.interpreter,
                 rootdir=self.settings.rootdir,
+                pid1=self.settings.pid1,
             )
         # Only here is the kubernetes client imported: it costs a process engine's run nothing.
         from kecs_server.engines.kubernetes import clusters

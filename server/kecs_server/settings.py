@@ -36,6 +36,7 @@ class ServerSettings:
     aws_endpoint: URL of what has the rest of AWS, or `REAL_AWS`; None: nothing has. What realms
         get that ask for none.
     strict_time: compare the dates of signatures with the clock.
+    pid1: a process that does not handle SIGTERM is not sent it (engine process).
     """
 
     name: str
@@ -55,6 +56,7 @@ class ServerSettings:
     kind_image: str | None = None
     aws_endpoint: str | None = None
     strict_time: bool = False
+    pid1: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -77,13 +77,22 @@ class ProcessEngine:
         `volumes` that outlive tasks.
     :param interpreter: the Python whose directory comes first in PATH.
     :param rootdir: where relative working directories are looked for.
+    :param pid1: a container whose first process does not handle SIGTERM is not sent it, as the
+        kernel does with the first process of a PID namespace.
     """
 
     name = "process"
 
     def __init__(
-        self, *, environment_name: str, directory: Path, interpreter: str, rootdir: str
+        self,
+        *,
+        environment_name: str,
+        directory: Path,
+        interpreter: str,
+        rootdir: str,
+        pid1: bool = False,
     ) -> None:
+        self._pid1 = pid1
         self._directory = directory / "tasks"
         self._volumes = directory / "volumes"
         self._host = Host(
@@ -173,7 +182,7 @@ class ProcessEngine:
                 (it.key, it.spec.stop_timeout) for it in found if it and it.phase is Phase.RUNNING
             ]
             if keys and self._link:
-                self._link.send({"do": "stop", "keys": keys})
+                self._link.send({"do": "stop", "keys": keys, "pid1": self._pid1})
 
     def execute(
         self, task_id: str, container: str, command: Sequence[str], timeout: float

@@ -108,6 +108,16 @@ def mark_descendants() -> None:
         file.write(str(mark))
 
 
+def handles(pid: int, number: int) -> bool:
+    """Whether the process has a handler for the signal; True where the system does not tell."""
+    try:
+        status = read(f"/proc/{pid}/status")
+    except OSError:
+        return True
+    caught = int(status.partition(b"SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (number - 1) & 1)
+
+
 def send_signal(pid: int, number: int) -> None:
     # It may have ended already, or taken another user's identity.
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -4,7 +4,7 @@ Run by `link.BOOT`; the control descriptor is one end of a stream socket pair. O
 line, both ways:
 
     server: {"do": "start", "key", and the members of `launching.Launch`}
-            {"do": "stop", "keys": [[key, seconds until SIGKILL], ...]}
+            {"do": "stop", "keys": [[key, seconds until SIGKILL], ...], "pid1": bool}
             {"do": "kill", "keys": [key, ...]}
     here:   {"event": "ready"}
             {"event": "started", "key", "pid"}         exec has succeeded
@@ -44,6 +44,7 @@ from typing import Any
 from kecs_server.engines.process.kernel import adopt_orphans
 from kecs_server.engines.process.kernel import children
 from kecs_server.engines.process.kernel import collect_dead
+from kecs_server.engines.process.kernel import handles
 from kecs_server.engines.process.kernel import mark_descendants
 from kecs_server.engines.process.kernel import send_signal
 from kecs_server.engines.process.leader import Streams
@@ -290,13 +291,14 @@ class Supervisor:
             self._spare.close_report()
             self._spare = None
 
-    def _do_stop(self, keys: list[tuple[str, float]], **_: Any) -> None:
+    def _do_stop(self, keys: list[tuple[str, float]], *, pid1: bool, **_: Any) -> None:
         for key, seconds in keys:
             leader = self._by_key.get(key)
             if leader is None or leader.stopping:
                 continue
             leader.stopping = True
-            send_signal(leader.pid, signal.SIGTERM)
+            if not pid1 or handles(leader.pid, signal.SIGTERM):
+                send_signal(leader.pid, signal.SIGTERM)
             self._after(seconds, functools.partial(self._kill, leader))
 
     def _do_kill(self, keys: list[str], **_: Any) -> None:
