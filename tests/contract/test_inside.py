@@ -122,7 +122,10 @@ def test_a_protected_task_survives_scale_in(
 ) -> None:
     image, interpreter = python
     script = """
-say(ask('/task-protection/v1/state', 'ECS_AGENT_URI', 'PUT', {'ProtectionEnabled': True}))
+put = {'failure': 'the agent may not have heard yet that the container runs'}
+while 'failure' in put:
+    put = ask('/task-protection/v1/state', 'ECS_AGENT_URI', 'PUT', {'ProtectionEnabled': True})
+say(put)
 say(ask('/task-protection/v1/state', 'ECS_AGENT_URI'))
 time.sleep(600)
 """

@@ -19,6 +19,19 @@ from test_kind_tasks import shell
 IDLE = "exec sleep 1000"
 
 
+def connected(driver: Driver, task: str, container: str, port: int) -> socket.socket:
+    """A connection to a container that has just started, as soon as somebody listens."""
+    while True:
+        try:
+            connection = driver.engine.connect(task, container, port)
+        except ConnectionRefusedError as error:
+            if "nothing listens" not in str(error):
+                raise
+        else:
+            connection.settimeout(30)
+            return connection
+
+
 def test_a_command_has_what_its_container_has(driver: Driver, image: str) -> None:
     app = shell(
         "My_App", IDLE, image, environment={"WORD": "a $b"}, working_directory="/tmp", user="99"
@@ -145,19 +158,26 @@ def test_a_port_of_a_pod_that_is_still_pending(driver: Driver, image: str, lab: 
     driver.started(task, "web")
     assert lab.pod(driver, task)["status"]["phase"] == "Pending"
 
-    def connect(container: str, port: int) -> socket.socket:
-        connection = driver.engine.connect(task, container, port)
-        connection.settimeout(10)
-        return connection
-
-    with connect("web", 8080) as connection:
+    with connected(driver, task, "web", 8080) as connection:
         connection.sendall(b"GET /hostname HTTP/1.0\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(100).startswith(b"HTTP/1.1 200")  # and leave the rest unread
-    with connect("web", 8081) as connection:
-        assert connection.recv(100) == b""  # nobody listens
-    with pytest.raises(ConnectionRefusedError, match="does not run"):
-        connect("nobody", 8080)
+    for attempt in (driver.engine.connect, driver.engine.locate):
+        with pytest.raises(ConnectionRefusedError, match="nothing listens on port 8081"):
+            attempt(task, "web", 8081)
+        with pytest.raises(ConnectionRefusedError, match="does not run"):
+            attempt(task, "nobody", 8080)
+    with pytest.raises(OSError, match="TCP"):
+        driver.engine.connect(task, "web", 8080, "udp")
+
+
+def test_a_port_of_another_container_on_kind(kind: Driver, image: str) -> None:
+    server = ContainerSpec(name="web", image=image, command=("httpd", "-f", "-p", "8080"))
+    task = kind.run(server, shell("other", IDLE, image))
+
+    with pytest.raises(ConnectionRefusedError, match="another container of the Pod listens"):
+        connected(kind, task, "other", 8080)
+    kind.remove_all()
 
 
 def test_much_through_a_port_in_both_directions(driver: Driver, image: str) -> None:
@@ -165,8 +185,7 @@ def test_much_through_a_port_in_both_directions(driver: Driver, image: str) -> N
     task = driver.run(shell("echo", "exec nc -ll -p 9000 -e cat", image))
     data = bytes(range(256)) * 40_000
 
-    with driver.engine.connect(task, "echo", 9000) as connection:
-        connection.settimeout(30)
+    with connected(driver, task, "echo", 9000) as connection:
         sender = Thread(target=connection.sendall, args=(data,))
         sender.start()
         back = bytearray()
@@ -180,8 +199,7 @@ def test_much_through_a_port_in_both_directions(driver: Driver, image: str) -> N
 def test_a_port_of_a_container_that_ends(driver: Driver, image: str) -> None:
     task = driver.run(shell("app", "exec nc -ll -p 9000 -e cat", image, stop_timeout=1))
 
-    with driver.engine.connect(task, "app", 9000) as connection:
-        connection.settimeout(30)
+    with connected(driver, task, "app", 9000) as connection:
         connection.sendall(b"hello")
         assert connection.recv(100) == b"hello"
         driver.engine.stop_containers(task, ["app"])

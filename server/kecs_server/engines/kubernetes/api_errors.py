@@ -57,7 +57,8 @@ def _no_connection(text: str, host: str) -> ApiError:
     if refused is None:
         return no_answer(text, host)
     found = _MESSAGE.search(text)
-    return status_error({"code": refused[1], "message": found[1] if found else text})
+    message = found[1].replace("\\", "") if found else text
+    return status_error({"code": refused[1], "message": message})
 
 
 def status_error(status: dict[str, Any]) -> ApiError:
