@@ -46,17 +46,19 @@ class _Pump:
         from websocket import WebSocketException
 
         self._far.settimeout(0)
-        with suppress(OSError, WebSocketException):
-            while self._step():
-                pass
-        self._far.close()
-        self._websocket.shutdown()
+        try:
+            with suppress(OSError, WebSocketException):
+                while self._step():
+                    pass
+        finally:
+            self._far.close()
+            self._websocket.shutdown()
 
     def _step(self) -> bool:
         """Wait for something to carry, and carry it. False: there will be nothing more."""
         if self._pod_ended and not self._to_near:
             return False
-        if self._near_gone and not self._to_pod:
+        if self._near_gone and (self._pod_ended or not self._to_pod):
             return False
         pod, poll = self._websocket.sock, select.poll()
         if not self._pod_ended:
