@@ -21,7 +21,7 @@ test: dev
 
 # Needs Docker and kind. KECS_KIND_IMAGE names the node image, KECS_TEST_IMAGE one with a shell,
 # KECS_TEST_PYTHON_IMAGE one with Python 3. Examples with an image of their own stay out.
-KIND_EXAMPLES := quickstart init-work
+KIND_EXAMPLES := quickstart init-work sidecars
 test-kind: dev
 	@$(PYTEST) tests/kind
 	@KECS_TEST_ENGINES=kind $(PYTEST) tests/contract -n 2
