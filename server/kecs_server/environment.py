@@ -120,6 +120,7 @@ class Environment:
         return task_spec(
             task,
             Surroundings(
+                realm=realm.id,
                 region=arn.region if arn else self.settings.region,
                 endpoint=self._container_endpoint(realm.engine),
                 aws_endpoint=realm.aws_endpoint,

@@ -38,11 +38,11 @@ DEFAULT_STOP_TIMEOUT = 30.0
 NOWHERE = "http://127.0.0.1:9"
 """An address where nobody answers (the discard port)."""
 
-_FILE_SYSTEMS = {
-    "efsVolumeConfiguration": "efs",
-    "fsxWindowsFileServerVolumeConfiguration": "fsx",
-    "s3filesVolumeConfiguration": "s3files",
-}
+_FILE_SYSTEMS = (
+    "efsVolumeConfiguration",
+    "fsxWindowsFileServerVolumeConfiguration",
+    "s3filesVolumeConfiguration",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +79,14 @@ class Addressing:
 class Surroundings:
     """What containers get from where they run.
 
+    realm: what sets the volumes that tasks share apart from those of other realms.
     endpoint: where they reach this server; None where they cannot.
     aws_endpoint: what has the rest of AWS, if something has (see `ServerSettings`).
     names: values of `{python}` and the like in stand-ins.
     addressing: of each container of the task.
     """
 
+    realm: str
     region: str
     endpoint: str | None
     aws_endpoint: str | None = None
@@ -109,7 +111,7 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
         },
         network_mode=task.task_definition.network_mode,
         address=_own_address(task, surroundings),
-        volumes=tuple(volume_of(volume) for volume in body["volumes"]),
+        volumes=tuple(volume_of(volume, surroundings.realm) for volume in body["volumes"]),
         cpu=parse_cpu(sizes["cpu"]) if "cpu" in sizes else None,
         memory=parse_memory(sizes["memory"]) if "memory" in sizes else None,
         pid_mode=body.get("pidMode"),
@@ -184,22 +186,30 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
     )
 
 
-def volume_of(definition: Structure) -> Volume:
-    """A volume of a task definition. Storage services become directories that all tasks with the
-    same file system share; what a task's own volumes hold goes with the task.
+def volume_of(definition: Structure, realm: str) -> Volume:
+    """A volume of a task definition. Storage services become directories that all tasks of the
+    realm with the same file system share; what a task's own volumes hold goes with the task.
     """
     name = definition["name"]
     host, docker = definition.get("host", {}), definition.get("dockerVolumeConfiguration")
     if host.get("sourcePath"):
         return Volume(name=name, kind=VolumeKind.HOST, source=host["sourcePath"])
     if docker is not None and docker.get("scope") == "shared":
-        return Volume(name=name, kind=VolumeKind.SHARED, source=f"docker/{name}")
-    for member, prefix in _FILE_SYSTEMS.items():
-        configuration = definition.get(member)
-        if configuration is not None:
-            source = json.dumps(configuration, sort_keys=True)
-            return Volume(name=name, kind=VolumeKind.SHARED, source=f"{prefix}/{source}")
+        return Volume(name=name, kind=VolumeKind.SHARED, source=f"{realm}/docker/{name}")
+    for service in _FILE_SYSTEMS:
+        if service in definition:
+            place = _place(definition[service])
+            return Volume(name=name, kind=VolumeKind.SHARED, source=f"{realm}/{service}/{place}")
     return Volume(name=name, kind=VolumeKind.TASK)
+
+
+def _place(configuration: Structure) -> str:
+    """Which directory of a storage service is meant, however it is reached."""
+    file_system = configuration.get("fileSystemId") or configuration.get("fileSystemArn")
+    access_point = configuration.get("accessPointArn") or configuration.get(
+        "authorizationConfig", {}
+    ).get("accessPointId")
+    return json.dumps([file_system, configuration.get("rootDirectory") or "/", access_point])
 
 
 def _mounts(task: Task, definition: Structure) -> Iterator[Mount]:

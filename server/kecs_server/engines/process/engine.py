@@ -30,7 +30,6 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Usage
-from kecs_server.engines.process.directories import make_volume
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.launching import COOKIE
 from kecs_server.engines.process.launching import DEFAULT_PATH
@@ -50,6 +49,7 @@ from kecs_server.engines.process.tasks import Execution
 from kecs_server.engines.process.tasks import Phase
 from kecs_server.engines.process.tasks import Task
 from kecs_server.engines.process.tasks import check_names
+from kecs_server.engines.process.tasks import refused
 from kecs_server.engines.process.usage import usage_of
 
 LOG_LIMIT = 10 * 1024 * 1024  # bytes of each stream that `logs` gives at most, the last ones
@@ -164,7 +164,9 @@ class ProcessEngine:
                 self._stopped(it, None, describe_pull_error(it.spec.pull_error))
                 return
             try:
-                it.launch = prepare_launch(it.spec, it.directory, self._host, self._mounted(it))
+                it.launch = prepare_launch(
+                    it.spec, it.directory, self._host, it.make_volumes(self._volumes)
+                )
                 link = self._ensure_link()
             except LaunchError as error:
                 self._stopped(it, None, str(error))
@@ -390,18 +392,6 @@ class ProcessEngine:
             )
         return self._link
 
-    def _mounted(self, it: Container) -> dict[str, Path]:
-        """Where the volumes are that the container mounts.
-
-        :raises LaunchError: one cannot be made.
-        """
-        names = {mount.volume for mount in it.spec.mounts}
-        return {
-            volume.name: make_volume(volume, task=it.task.directory, shared=self._volumes)
-            for volume in it.task.spec.volumes
-            if volume.name in names
-        }
-
     def _watch_memory(self, it: Container, pid: int) -> None:
         limit, task_limit = it.spec.memory, it.task.spec.memory
         self._memory.add(it.task.id, it.key, pid, limit=limit, task_limit=task_limit)
@@ -430,13 +420,6 @@ class ProcessEngine:
             task.removed = True
             self._observe(Removed(task_id=task.id))
             self._changed.notify_all()
-
-
-def refused(text: str) -> Future[ExecResult]:
-    """A command that could not be run."""
-    future: Future[ExecResult] = Future()
-    future.set_result(ExecResult(exit_code=None, output=text.encode()))
-    return future
 
 
 def read_end(path: Path) -> bytes:

@@ -101,15 +101,14 @@ class MemoryWatch:
             self._thread.join()
 
     def _run(self) -> None:
-        earliest = 0.0
+        earliest = spent = 0.0
         while due := self._wait(earliest):
-            begun = time.thread_time()
             for group, members in due:
                 key = look_at(group, members)
                 if key is not None:
                     self._on_excess(key)
-            spent = time.thread_time() - begun
-            earliest = time.monotonic() + spent / SHARE
+            before, spent = spent, time.thread_time()
+            earliest = time.monotonic() + (spent - before) / SHARE
 
     def _wait(self, earliest: float) -> list[tuple[Group, dict[str, Member]]]:
         """The tasks to look at, as they are now; none when it is the end."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.process.directories import make_volume
 from kecs_server.engines.process.launching import Launch
 from kecs_server.engines.process.ports import LOOPBACK
 
@@ -45,6 +46,18 @@ class Container:
     def key(self) -> str:
         return f"{self.task.id}/{self.spec.name}"
 
+    def make_volumes(self, shared: Path) -> dict[str, Path]:
+        """Where the volumes are that it mounts; those that tasks share stand in `shared`.
+
+        :raises LaunchError: one cannot be made.
+        """
+        names = {mount.volume for mount in self.spec.mounts}
+        return {
+            volume.name: make_volume(volume, task=self.task.directory, shared=shared)
+            for volume in self.task.spec.volumes
+            if volume.name in names
+        }
+
     def may_start(self) -> bool:
         """For the first time, or again after it has run."""
         return self.phase is Phase.DUE or (
@@ -70,6 +83,13 @@ class Execution:
         except FileNotFoundError:  # it was never started, or its task is forgotten
             output = b""
         self.result.set_result(ExecResult(exit_code=exit_code, output=output + text.encode()))
+
+
+def refused(text: str) -> Future[ExecResult]:
+    """A command that could not be run."""
+    future: Future[ExecResult] = Future()
+    future.set_result(ExecResult(exit_code=None, output=text.encode()))
+    return future
 
 
 @dataclass(slots=True, kw_only=True)
