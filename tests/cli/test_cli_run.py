@@ -50,6 +50,7 @@ def test_the_variables(kecs: Any) -> None:
         AWS_SESSION_TOKEN="stale",
         AWS_DATA_PATH="/models",
     )
+    assert (ended.returncode, ended.stderr) == (0, "")
     environ = json.loads(ended.stdout)
     assert environ["AWS_ENDPOINT_URL_ECS"] == environ["AWS_ENDPOINT_URL_STS"]
     assert environ["AWS_ACCESS_KEY_ID"].startswith("KECS")
