@@ -6,6 +6,8 @@ import re
 
 from pytest_kecs.task import Task
 
+__tracebackhide__ = True  # as in `kecs`
+
 
 def differences(
     task: Task,

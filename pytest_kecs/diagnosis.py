@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
@@ -75,18 +76,31 @@ def reasons(task: Mapping[str, Any]) -> list[str]:
 
 
 def advice_text(report: Report, task_id: str | None = None) -> str:
-    """What to write where a program found its port in use; of one task only if it is given."""
+    """What to write where a program found its port in use, or where none is known; of one task
+    only if it is given.
+    """
     lines = []
     for task in report.get("tasks", ()):
         identifier = last_part(task["taskArn"])
-        logs = report.get("logs", {}).get(identifier, {})
-        for container in task.get("containers", ()):
-            name = container["name"]
-            said = "\n".join(logs.get(name, {}).values())
-            if task_id in (None, identifier) and container.get("exitCode") and _IN_USE.search(said):
-                ports = report.get("ports", {}).get(identifier, {}).get(name, ())
-                lines.append(f"{identifier[:8]} {name}: {_port_advice(report, ports)}")
+        if task_id in (None, identifier):
+            for container in task.get("containers", ()):
+                name = container["name"]
+                advice = _advice(report, identifier, container)
+                lines += [f"{identifier[:8]} {name}: {text}" for text in advice]
     return "\n".join(lines)
+
+
+def _advice(report: Report, task_id: str, container: Mapping[str, Any]) -> Iterator[str]:
+    name = container["name"]
+    said = "\n".join(report.get("logs", {}).get(task_id, {}).get(name, {}).values())
+    if container.get("exitCode") and _IN_USE.search(said):
+        yield _port_advice(report, report.get("ports", {}).get(task_id, {}).get(name, ()))
+    image = report.get("idle", {}).get(task_id, {}).get(name)
+    if image is not None:
+        yield (
+            f"runs nothing, for its definition has no command and its image {image} stands for "
+            "none; say what it is by kecs_images or kecs.map_image"
+        )
 
 
 def _port_advice(report: Report, ports: Sequence[int]) -> str:

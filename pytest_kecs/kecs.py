@@ -127,9 +127,16 @@ class Kecs:
     def wait_healthy(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
-        """Wait until the task's healthStatus is HEALTHY, as its containers' health checks say; a
-        task that is stopping can no longer become so, and one without health checks never does.
+        """Wait until the task's healthStatus is HEALTHY, as the health checks of its essential
+        containers say; a task that is stopping can no longer become so.
+
+        :raises WaitError: it has no such health checks, or will not become HEALTHY any more.
         """
+        seen = self.describe(task, cluster=cluster)
+        definition = self._client.describe_task_definition(taskDefinition=seen["taskDefinitionArn"])
+        if not any(map(_counts_for_health, definition["taskDefinition"]["containerDefinitions"])):
+            what = "never becomes HEALTHY: none of its essential containers has a health check"
+            raise self._task_error(WaitError, seen, what)
         return self._wait_task(task, cluster, timeout, "HEALTHY", _is_healthy)
 
     def wait_stopped(
@@ -375,6 +382,11 @@ def _is_running(task: Task) -> bool:
 
 def _is_healthy(task: Task) -> bool:
     return bool(task["healthStatus"] == "HEALTHY" and task.desired_status == "RUNNING")
+
+
+def _counts_for_health(container: Mapping[str, Any]) -> bool:
+    command = container.get("healthCheck", {}).get("command", ["NONE"])
+    return bool(container.get("essential", True) and command[0] != "NONE")
 
 
 def _is_stopped(task: Task) -> bool:

@@ -11,6 +11,7 @@ from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 from kecs_server.engines.base import ContainerLogs
+from kecs_server.engines.spec import has_program
 from kecs_server.environment import Environment
 from kecs_server.network.reaching import chosen
 from kecs_server.network.reaching import reach
@@ -44,6 +45,7 @@ def realm_report(environment: Environment, realm: Realm) -> Structure:
                 }
                 for task in tasks
             },
+            "idle": _idle(realm, tasks),
             "timeline": realm.timeline.as_json(),
         }
     report["logs"] = {
@@ -56,6 +58,20 @@ def realm_report(environment: Environment, realm: Realm) -> Structure:
         for task in tasks
     }
     return report
+
+
+def _idle(realm: Realm, tasks: list[Task]) -> dict[str, dict[str, str]]:
+    """The images of containers that run nothing, by task and name; on a cluster images tell."""
+    if realm.engine != "process":
+        return {}
+    return {
+        task.id: {
+            item.name: item.definition["image"]
+            for item in task.containers
+            if not has_program(item, realm.images)
+        }
+        for task in tasks
+    }
 
 
 def task_logs(

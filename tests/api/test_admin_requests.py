@@ -118,6 +118,16 @@ def test_report(cluster: Any, admin: AdminClient) -> None:
     assert moments == sorted(moments)
 
 
+def test_the_report_knows_containers_that_run_nothing(cluster: Any, admin: AdminClient) -> None:
+    admin.map_image("known:*", "sleep 60")
+    given = {"commanded": {"command": ["true"]}, "known": {"image": "known:1"}, "empty": {}}
+    register(
+        cluster, "app", *[container(name=n, **{"image": "new:1", **g}) for n, g in given.items()]
+    )
+    arn = run(cluster, "app")["taskArn"]
+    assert admin.report()["idle"] == {arn.rpartition("/")[2]: {"empty": "new:1"}}
+
+
 def test_reset(cluster: Any, admin: AdminClient) -> None:
     register(cluster, "app", container(command=SLEEP))
     cluster.create_service(serviceName="s", taskDefinition="app", desiredCount=2)

@@ -114,3 +114,10 @@ def test_waiting_for_health_gives_up_when_the_task_stops(kecs: Kecs, register: A
     task = kecs.run_task(register(app={"command": "exit 3", **checked("false")}))
     with pytest.raises(WaitError, match="will not become HEALTHY any more"):
         kecs.assert_healthy(task)
+
+
+def test_what_has_no_health_check_is_not_waited_for(kecs: Kecs, register: Any) -> None:
+    side = {"command": IDLE, "essential": False, **checked("true")}
+    task = kecs.run_task(register(app=IDLE, side=side))
+    with pytest.raises(WaitError, match="none of its essential containers has a health check"):
+        kecs.assert_healthy(task)

@@ -119,6 +119,12 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
     )
 
 
+def has_program(container: Container, images: Images) -> bool:
+    """Whether anything but the image itself says what the container runs."""
+    stand_in = find_stand_in(container.definition["image"], images) or StandIn()
+    return any(_argv(container.definition, container.override, stand_in))
+
+
 def _own_address(task: Task, surroundings: Surroundings) -> str | None:
     """Containers of an awsvpc task share one; elsewhere the task as such has none."""
     if not task.is_awsvpc:

@@ -72,6 +72,15 @@ def test_a_port_in_use_gets_advice() -> None:
     assert "share one localhost" in diagnosis.advice_text({**report, "engine": "kind"})
 
 
+def test_a_container_that_runs_nothing_gets_advice() -> None:
+    report = {**REPORT, "idle": {ID: {"app": "shop/web:1"}, "f" * 32: {"app": "other:1"}}}
+    advice = (
+        "01234567 app: runs nothing, for its definition has no command and its image shop/web:1"
+    )
+    assert diagnosis.advice_text(report).startswith(advice)
+    assert diagnosis.advice_text(report, "f" * 32) == ""
+
+
 def test_no_advice_where_no_port_was_in_use() -> None:
     assert diagnosis.advice_text({**REPORT, "engine": "process"}) == ""
 
