@@ -164,6 +164,13 @@ class Lab:
         command = ["docker", "exec", self.node, "sh", "-c", "kill -9 $(pidof kube-apiserver)"]
         subprocess.run(command, check=True, capture_output=True)
 
+    def cordon(self) -> None:
+        """Let the node take no more Pods; the taint shows that the cluster knows."""
+        self.kubectl("cordon", self.node)
+        taints = "jsonpath={.spec.taints}"
+        while "unschedulable" not in self.kubectl("get", "node", self.node, "-o", taints):
+            pass
+
     def load(self, image: str) -> None:
         command = ["kind", "load", "docker-image", image, "--name", self.name]
         subprocess.run(command, check=True, capture_output=True)

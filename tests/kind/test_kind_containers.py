@@ -98,8 +98,11 @@ def test_an_init_process(driver: Driver, image: str) -> None:
     app = ContainerSpec(
         name="app", image=image, command=("sleep", "1000"), init=True, stop_timeout=20
     )
-    task = driver.run(app)
+    leaves = shell("leaves", "sleep 4321 & sleep 2; exit 3", image)
+    task = driver.run(app, leaves)
     assert driver.execute(task, "app", "cat /proc/1/cmdline")[1] != b"sleep\x001000\x00"
+    assert driver.stopped(task, "leaves").exit_code == 3
+    assert b"4321" not in driver.execute(task, "app", "ps")[1]  # what it left behind is gone
 
     driver.engine.stop_containers(task, ["app"])
 

@@ -239,7 +239,7 @@ def test_a_pod_that_no_node_takes(lab: Lab, image: str, tmp_path: Path) -> None:
     engine.open(driver.observe, driver.progress)
     try:
         large = driver.start(shell("app", "true", image, memory=5_000_000))
-        lab.kubectl("cordon", lab.node)
+        lab.cordon()
         late = driver.start(shell("app", "true", image))
 
         reason = driver.wait(large, TaskLost).reason

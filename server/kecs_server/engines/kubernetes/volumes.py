@@ -32,13 +32,15 @@ def build_memory_volumes(spec: ContainerSpec, index: int) -> list[Json]:
 
 
 def build_mounts(task: TaskSpec, spec: ContainerSpec, index: int) -> list[Json]:
+    """A path is mounted once: the container's own mount points come before those of volumesFrom."""
     names = {volume.name: name for name, volume in _named(task)}
     mounts = [(names[each.volume], each.path, each.read_only) for each in spec.mounts]
     mounts += [(name, path, read_only) for name, path, _, read_only in _memory(spec, index)]
-    return [
-        {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}
-        for name, path, read_only in mounts
-    ]
+    built: dict[str, Json] = {}
+    for name, path, read_only in mounts:
+        mount = {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}
+        built.setdefault(path, mount)
+    return list(built.values())
 
 
 def uses_shared(task: TaskSpec, spec: ContainerSpec) -> list[str]:

@@ -141,6 +141,13 @@ def test_volumes() -> None:
     ]
 
 
+def test_a_path_is_mounted_once() -> None:
+    mounts = (Mount(volume="etc", path="/data"), Mount(volume="efs", path="/data"))
+    only = built({"volumes": VOLUMES}, mounts=mounts)["volumeMounts"]
+
+    assert only == [{"name": "volume-1", "mountPath": "/data"}]
+
+
 def test_shared_volumes_of_one_source_are_one() -> None:
     def path(name: str, source: str) -> str:
         volume = Volume(name=name, kind=VolumeKind.SHARED, source=source)
