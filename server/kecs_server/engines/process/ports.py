@@ -17,8 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 LOOPBACK = "127.0.0.1"
 CONNECT_TIMEOUT = 5.0  # seconds; a loopback connection takes that long with a full backlog only
 EVERY_ADDRESS = ("0.0.0.0", "::")
@@ -109,6 +107,8 @@ def listening(protocol: str, leader: int) -> Iterator[Listener]:
 
 
 def listening_of_members(protocol: str, leader: int) -> Iterator[Listener]:
+    import psutil
+
     for pid in members(leader):
         with suppress(psutil.Error):
             sockets: Any = psutil.Process(pid).net_connections(protocol)
@@ -119,6 +119,8 @@ def listening_of_members(protocol: str, leader: int) -> Iterator[Listener]:
 
 def members(leader: int) -> list[int]:
     """The processes of a container: its first, and all that descend from it."""
+    import psutil  # not before somebody asks: a server without it starts sooner
+
     try:
         process = psutil.Process(leader)
         return [leader, *(child.pid for child in process.children(recursive=True))]
@@ -162,6 +164,8 @@ def connected(address: str, port: int, protocol: str) -> socket.socket:
 
 def owner_of(listeners: list[Listener]) -> str:
     """Who has one of the listeners, as far as we may look."""
+    import psutil
+
     inodes = {each.inode for each in listeners}
     for process in psutil.process_iter(["name"]):
         if not inodes.isdisjoint(sockets_of(process.pid)):

@@ -6,8 +6,6 @@ import contextlib
 import os
 import time
 
-import psutil
-
 from kecs_server.engines.base import Usage
 
 NANOSECONDS = 1_000_000_000
@@ -17,6 +15,8 @@ def usage_of(leader: int) -> Usage | None:
     """:returns: None if the leader is gone. Time of descendants that have ended and were waited
     for is counted; memory is the resident set, so pages that processes share count several times.
     """
+    import psutil  # not before somebody asks: a server without it starts sooner
+
     seconds, memory, count = 0.0, 0, 0
     try:
         processes = [process := psutil.Process(leader), *process.children(recursive=True)]

@@ -120,12 +120,12 @@ def test_remove_kills_at_once(driver: Driver, fifo: Fifo) -> None:
 def test_stop_reaches_the_leader_only(driver: Driver, fifo: Fifo, tmp_path: Path) -> None:
     code = """
         import os, signal, sys
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, lambda *_: open(sys.argv[2], "w").close())
             os.write(os.open(sys.argv[1], os.O_WRONLY), b"ready")
             while True:
                 signal.pause()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
         signal.pause()
     """
     mark = tmp_path / "child-was-signalled"
