@@ -344,9 +344,11 @@ def test_a_host_port_of_somebody_else(kecs: Kecs, define: Define) -> None:
 
 
 def test_containers_reach_each_other(kecs: Kecs, define: Define, engine: str) -> None:
+    """By the address that they are told; in a Pod by the name of a link, too."""
     client = """
-import os, time, urllib.request
-url = "http://%s:8080/" % os.environ["KECS_PEER_MY_WEB"]
+import os, sys, time, urllib.request
+host = (sys.argv[1:] or [os.environ["KECS_PEER_MY_WEB"]])[0]
+url = "http://%s:8080/" % host
 while True:
     try:
         print(urllib.request.urlopen(url, timeout=10).read().decode())
@@ -354,11 +356,11 @@ while True:
     except OSError:
         time.sleep(0.05)
 """
-    task = kecs.run_task(
-        define(**{"my-web": web(), "client": {"program": [client], "links": ["my-web:web"]}})
-    )
-    kecs.assert_stopped(task, exit_code=0, container="client")
-    assert json.loads(kecs.logs(task, "client"))[0] == "my-web"
+    for words in ([], *([] if engine == "process" else [["web"], ["my-web"]])):
+        side = {"program": [client, *words], "links": ["my-web:web"]}
+        task = kecs.run_task(define(**{"my-web": web(), "client": side}))
+        kecs.assert_stopped(task, exit_code=0, container="client")
+        assert json.loads(kecs.logs(task, "client"))[0] == "my-web"
 
 
 def test_datagrams(kecs: Kecs, define: Define, engine: str) -> None:

@@ -141,6 +141,12 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
         {"containers": [{"name": "a b", "stdout": "1", "stderr": "2"}]},
         [ContainerLog(name="a b", stdout="1", stderr="2")],
     ),
+    (
+        lambda c: c.address("x", "web", 80, 5),
+        *("POST", "/address", {"task": "x", "container": "web", "port": 80, "timeout": 5}),
+        {"host": "127.0.0.1", "port": 9, "why": "", "timed_out": False},
+        admin.Reached(host="127.0.0.1", port=9, why="", timed_out=False),
+    ),
     (lambda c: c.timeline(), "GET", "/timeline", None, {"entries": [{"at": 1}]}, [{"at": 1}]),
     (lambda c: c.report(), "GET", "/report", None, {"tasks": []}, {"tasks": []}),
     (
