@@ -37,6 +37,9 @@ HURRIED = 10
 """Answers after which a waiter is not told of changes that end no waiter: each costs it one of its
 attempts, which many tasks would use up in no time. A waiter of a user's own may want to know."""
 
+FIRST_HOLD = 0.05
+"""Seconds for which a question is held at first that may be another waiter's."""
+
 _FEATURES = re.compile(r"(?:^|\s)m/(\S+)")
 _WAITER = "B"
 
@@ -64,6 +67,9 @@ class _Asking:
         self._deadline = deadline
         self._version = -1
         self._cost = 0.0
+
+    def hold_at_most(self, seconds: float) -> None:
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
 
     @property
     def may_go_on(self) -> bool:
@@ -98,7 +104,8 @@ class Holder:
         the waiter's delay is over.
 
         A question whose answer would end one of the operation's waiters is held one repetition
-        later: it may be another waiter's first. A service that runs as many tasks as it is to,
+        later, and first for `FIRST_HOLD` only, then twice as long each time: it may be another
+        waiter's first. A service that runs as many tasks as it is to,
         and has not reached its steady state, is not shown before it has, or has lost a task: on
         AWS polls are too far apart to meet the instant at which tasks that exit at once all run.
         A waiter that has been answered `HURRIED` times is answered when it can end, or its delay
@@ -114,7 +121,10 @@ class Holder:
             answer = asking.next_answer()
         pause = math.inf if last is None else now - last.at
         is_next = pause < FOLLOWS_WITHIN
-        if last is not None and is_next and last.repeated >= _patience(operation, answer):
+        patience = _patience(operation, answer)
+        if last is not None and is_next and last.repeated >= patience:
+            if patience > 0:
+                asking.hold_at_most(FIRST_HOLD * 2 ** (last.repeated - patience))
             while answer == last.answer and asking.may_go_on:
                 answer = asking.next_answer()
         if last is not None and is_next and last.hurried >= HURRIED:
