@@ -119,12 +119,15 @@ def _port_advice(report: Report, ports: Sequence[int]) -> str:
 
 
 def logs_text(report: Report, log_lines: int, task_id: str | None = None) -> str:
-    """The last lines of each container's streams; of one task only if `task_id` is given."""
+    """The last lines of each container's streams, in the tasks' order; of one task only if
+    `task_id` is given.
+    """
     parts = []
-    for task, containers in report.get("logs", {}).items():
+    logs = report.get("logs", {})
+    for task in [last_part(task["taskArn"]) for task in report.get("tasks", ())]:
         if task_id not in (None, task):
             continue
-        for container, streams in containers.items():
+        for container, streams in logs.get(task, {}).items():
             for stream in ("stdout", "stderr"):
                 lines = streams.get(stream, "").splitlines()[-log_lines:] if log_lines else []
                 if lines:

@@ -96,6 +96,14 @@ def test_logs_are_cut_to_their_last_lines() -> None:
     assert diagnosis.logs_text(REPORT, 0) == ""
 
 
+def test_logs_come_in_the_order_of_the_tasks() -> None:
+    ids = ["b" * 32, "c" * 32, "a" * 32]
+    tasks = [{**RUNNING, "taskArn": f"{ARN.rpartition('/')[0]}/{each}"} for each in ids]
+    logs = {each: {"app": {"stdout": f"of {each[0]}\n"}} for each in sorted(ids)}
+    text = diagnosis.logs_text({"tasks": tasks, "logs": logs}, 20)
+    assert [line.strip() for line in text.splitlines()[1::2]] == ["of b", "of c", "of a"]
+
+
 def test_events_are_told_oldest_first() -> None:
     assert diagnosis.events_text([SERVICE]).splitlines() == [
         "service web ACTIVE: desired 2, running 1, pending 1",
