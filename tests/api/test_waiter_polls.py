@@ -89,7 +89,7 @@ def test_several_waiters_at_once(ecs: Any, running: str) -> None:
 def test_many_tasks_that_end_one_after_another_do_not_use_up_attempts(
     ecs: Any, cluster: Any
 ) -> None:
-    """Thirty tasks have more than forty attempts' worth of changes."""
+    """Sixty tasks have more than forty attempts' worth of changes."""
     command = ["sh", "-c", "sleep $SECONDS_TO_GO"]
     register(cluster, "app", container(command=command))
     tasks = [
@@ -105,6 +105,6 @@ def test_many_tasks_that_end_one_after_another_do_not_use_up_attempts(
                 ]
             },
         )["taskArn"]
-        for number in range(30)
+        for number in range(60)
     ]
-    ecs.get_waiter("tasks_stopped").wait(tasks=tasks, WaiterConfig={"MaxAttempts": 20})
+    ecs.get_waiter("tasks_stopped").wait(tasks=tasks, WaiterConfig={"MaxAttempts": 40})

@@ -30,10 +30,10 @@ def test_tasks_running_then_stopped(ecs: Any, app: str) -> None:
     assert time.monotonic() - began < SOON
 
 
-def test_equal_waiters_one_after_another_are_not_held(ecs: Any, cluster: Any) -> None:
+def test_two_equal_waiters_one_after_the_other_are_not_held(ecs: Any, cluster: Any) -> None:
     arn = run(ecs, register(ecs))["taskArn"]
     began = time.monotonic()
-    for _ in range(5):
+    for _ in range(2):
         ecs.get_waiter("tasks_running").wait(tasks=[arn])
     ecs.stop_task(task=arn)
     for _ in range(3):

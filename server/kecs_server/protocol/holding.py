@@ -37,9 +37,6 @@ HURRIED = 10
 """Answers after which a waiter is not told of changes that end no waiter: each costs it one of its
 attempts, which many tasks would use up in no time. A waiter of a user's own may want to know."""
 
-FIRST_HOLD = 0.05
-"""Seconds for which a question is held at first that may be another waiter's."""
-
 _FEATURES = re.compile(r"(?:^|\s)m/(\S+)")
 _WAITER = "B"
 
@@ -68,26 +65,26 @@ class _Asking:
         self._version = -1
         self._cost = 0.0
 
-    def hold_at_most(self, seconds: float) -> None:
-        self._deadline = min(self._deadline, time.monotonic() + seconds)
+    def answer_unlike(self, is_useless: Callable[[Structure], bool]) -> Structure:
+        """The first answer that is of use, or that of the deadline; rather than one at which a
+        service is undecided, the last at which it was not.
+        """
+        answer = self._answer_now()
+        decided = answer
+        while is_useless(answer) and time.monotonic() < self._deadline and not self._realm.ended:
+            asked = time.monotonic()
+            self._realm.wait(self._version, self._deadline)
+            time.sleep(max(0.0, asked + self._cost - time.monotonic()))
+            answer = self._answer_now()
+            decided = decided if _is_undecided(answer) else answer
+        return decided
 
-    @property
-    def may_go_on(self) -> bool:
-        return time.monotonic() < self._deadline and not self._realm.ended
-
-    def answer(self) -> Structure:
+    def _answer_now(self) -> Structure:
         self._version = self._realm.wait(-1, 0.0)
         began = time.monotonic()
         answer = self._ask()
         self._cost = time.monotonic() - began
         return answer
-
-    def next_answer(self) -> Structure:
-        """The answer after the next change, or at the deadline."""
-        asked = time.monotonic()
-        self._realm.wait(self._version, self._deadline)
-        time.sleep(max(0.0, asked + self._cost - time.monotonic()))
-        return self.answer()
 
 
 class Holder:
@@ -104,8 +101,7 @@ class Holder:
         the waiter's delay is over.
 
         A question whose answer would end one of the operation's waiters is held one repetition
-        later, and first for `FIRST_HOLD` only, then twice as long each time: it may be another
-        waiter's first. A service that runs as many tasks as it is to,
+        later: it may be another waiter's first. A service that runs as many tasks as it is to,
         and has not reached its steady state, is not shown before it has, or has lost a task: on
         AWS polls are too far apart to meet the instant at which tasks that exit at once all run.
         A waiter that has been answered `HURRIED` times is answered when it can end, or its delay
@@ -116,20 +112,16 @@ class Holder:
         now = time.monotonic()
         deadline = now + waiters_of(operation)[0].delay
         asking = _Asking(realm, ask, deadline)
-        answer = asking.answer()
-        while _is_undecided(answer) and asking.may_go_on:
-            answer = asking.next_answer()
+        answer = asking.answer_unlike(_is_undecided)
         pause = math.inf if last is None else now - last.at
         is_next = pause < FOLLOWS_WITHIN
         patience = _patience(operation, answer)
         if last is not None and is_next and last.repeated >= patience:
-            if patience > 0:
-                asking.hold_at_most(FIRST_HOLD * 2 ** (last.repeated - patience))
-            while answer == last.answer and asking.may_go_on:
-                answer = asking.next_answer()
+            answer = asking.answer_unlike(lambda seen: seen == last.answer or _is_undecided(seen))
         if last is not None and is_next and last.hurried >= HURRIED:
-            while _ended(operation, answer) <= last.others and asking.may_go_on:
-                answer = asking.next_answer()
+            answer = asking.answer_unlike(
+                lambda seen: _ended(operation, seen) <= last.others or _is_undecided(seen)
+            )
         repeated, hurried, others = 0.0, 0.0, _ended(operation, answer)
         if last is not None and is_next:
             counts_for = 1.0 if pause >= CLIENT_DELAY else SOONER
