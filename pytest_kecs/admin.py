@@ -24,6 +24,8 @@ from kecs_server.credentials import Credentials
 from pytest_kecs.errors import AdminError
 from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import ServerGone
+from pytest_kecs.logs import LogLine
+from pytest_kecs.logs import LogPage
 
 __tracebackhide__ = True  # as in `kecs`
 
@@ -31,7 +33,7 @@ __tracebackhide__ = True  # as in `kecs`
 # waits for its tasks.
 ANSWER_SECONDS = 60.0
 
-Answer = TypeVar("Answer", "EngineState", "Health", "Waited", "ContainerLog", "Reached")
+Answer = TypeVar("Answer", "EngineState", "Health", "Waited", "Reached")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +65,6 @@ class Waited:
     version: int
     deadline: float
     timed_out: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerLog:
-    """What a container printed."""
-
-    name: str
-    stdout: str
-    stderr: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,15 +186,45 @@ class AdminClient:
         held = self._longest_wait if timeout is None else timeout
         return _read(Waited, self._call("POST", "/wait", body, held=held))
 
-    def logs(
-        self, task: str, container: str | None = None, *, masked: bool = False
-    ) -> list[ContainerLog]:
-        """What the containers of `task` (ARN or id) printed so far; `masked` hides secrets."""
-        query = {"task": task} if container is None else {"task": task, "container": container}
-        if masked:
-            query["masked"] = "true"
-        answer = self._call("GET", "/logs?" + urlencode(query))
-        return [_read(ContainerLog, log) for log in answer["containers"]]
+    def read_logs(
+        self,
+        task: str,
+        container: str | None = None,
+        *,
+        stream: str | None = None,
+        since: float | None = None,
+        ago: float | None = None,
+        tail: int | None = None,
+        cursor: str | None = None,
+        wait: float | None = None,
+    ) -> LogPage:
+        """The next lines that the containers of `task` (ARN or id) wrote, in the order of time.
+
+        :param since: only what was written at this moment (epoch seconds) or later; `ago`: seconds
+            before now instead.
+        :param tail: only the last lines of each container.
+        :param cursor: go on from an earlier page, the other parameters as they were.
+        :param wait: seconds to wait when there is nothing new; None: what there is now, no more.
+        """
+        query = {
+            "task": task,
+            "container": container,
+            "stream": stream,
+            "since": since,
+            "ago": ago,
+            "tail": tail,
+            "cursor": cursor,
+            "wait": wait,
+        }
+        given = {name: value for name, value in query.items() if value is not None}
+        answer = self._call("GET", "/logs?" + urlencode(given), held=wait or 0.0)
+        return LogPage(
+            containers=answer["containers"],
+            lines=[LogLine(*line) for line in answer["lines"]],
+            cursor=answer["cursor"],
+            more=answer["more"],
+            ended=answer["ended"],
+        )
 
     def execute(
         self, task: str, container: str | None, command: Sequence[str], timeout: float
@@ -223,9 +246,11 @@ class AdminClient:
         entries: list[dict[str, Any]] = self._call("GET", "/timeline")["entries"]
         return entries
 
-    def report(self) -> dict[str, Any]:
-        """The realm for a diagnosis: `tasks`, `services`, `timeline` and the ends of `logs`."""
-        return self._call("GET", "/report")
+    def report(self, log_lines: int) -> dict[str, Any]:
+        """The realm for a diagnosis: `tasks`, `services`, `timeline` and of the `logs` so many of
+        the last lines of each stream, secrets hidden.
+        """
+        return self._call("GET", f"/report?log_lines={log_lines}")
 
     def map_image(self, pattern: str, stand_in: Any) -> None:
         """Say what images that match `pattern` are; `stand_in` as for the setting `images`."""

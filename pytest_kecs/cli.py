@@ -13,6 +13,8 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import datetime
+from datetime import timedelta
 from typing import NoReturn
 
 from kecs_server.settings import DEFAULT_REGION
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_stop(commands)
     _add_prune(commands)
     _add_reset(commands)
+    _add_logs(commands)
     return parser
 
 
@@ -205,6 +208,36 @@ def _add_reset(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.set_defaults(run=_reset)
 
 
+def _add_logs(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "logs",
+        help="print what the containers of a task wrote, and follow it",
+        description="Print what the containers of a task wrote, in the account that the AWS_*"
+        " variables name. Bytes that are no UTF-8 are replaced.",
+    )
+    parser.add_argument("task", metavar="TASK", help="ARN or id")
+    parser.add_argument(
+        "container", nargs="?", metavar="CONTAINER", help="only what this one wrote (default: all)"
+    )
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on until the task has stopped, or CONTAINER"
+    )
+    parser.add_argument(
+        "--since",
+        type=_since,
+        metavar="TIME",
+        help="only what was written since then: 90s, 5m, 2h, or a time as in 2026-01-31T12:00:00Z",
+    )
+    parser.add_argument(
+        "--tail", type=_count, metavar="N", help="only the last N lines of each container"
+    )
+    parser.add_argument("--stream", choices=("stdout", "stderr"), help="only this one")
+    parser.add_argument(
+        "--timestamps", action="store_true", help="begin each line with its time (UTC)"
+    )
+    parser.set_defaults(run=_logs)
+
+
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -235,6 +268,25 @@ def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 0 to 65535")
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")
+
+
+def _since(text: str) -> float | timedelta:
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?", text, re.ASCII)
+    if found:
+        unit = {"ms": "milliseconds", "m": "minutes", "h": "hours"}.get(found[2], "seconds")
+        return timedelta(**{unit: float(found[1])})
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time: give 90s, 5m, 2h, or a time as in 2026-01-31T12:00:00Z"
+        ) from None
 
 
 def _image(text: str) -> tuple[str, str]:
@@ -290,6 +342,12 @@ def _reset(given: argparse.Namespace) -> int:
     from pytest_kecs.cli_environments import reset
 
     return reset(as_json=given.json)
+
+
+def _logs(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_logs import show
+
+    return show(given)
 
 
 if __name__ == "__main__":

@@ -164,15 +164,7 @@ def _reap(kubeconfig: str, context: str | None) -> list[str]:
 
 def reset(*, as_json: bool) -> int:
     """Empty the account that the AWS_* variables name."""
-    endpoint = _variable("AWS_ENDPOINT_URL_ECS")
-    credentials = Credentials(_variable("AWS_ACCESS_KEY_ID"), _variable("AWS_SECRET_ACCESS_KEY"))
-    # The call carries the secret key itself, so it must be one that only we have a use for.
-    if not credentials.access_key.startswith(_OUR_KEYS):
-        raise InvalidSetting(
-            "AWS_ACCESS_KEY_ID is not a key of a kecs environment, so nothing was sent to"
-            f' {endpoint}; set the variables with eval "$(kecs env NAME)"'
-        )
-    with AdminClient(endpoint, credentials) as client:
+    with account_client() as client:
         removed = client.reset()
     if as_json:
         _print_json(removed)
@@ -180,6 +172,22 @@ def reset(*, as_json: bool) -> int:
         counts = [f"{count} {kind.replace('_', ' ')}" for kind, count in removed.items() if count]
         print(f"Removed {', '.join(counts)}." if counts else "The account was empty.")
     return 0
+
+
+def account_client() -> AdminClient:
+    """A client of the account that the AWS_* variables name.
+
+    :raises InvalidSetting: they name none of ours.
+    """
+    endpoint = _variable("AWS_ENDPOINT_URL_ECS")
+    credentials = Credentials(_variable("AWS_ACCESS_KEY_ID"), _variable("AWS_SECRET_ACCESS_KEY"))
+    # Each call carries the secret key itself, so it must be one that only we have a use for.
+    if not credentials.access_key.startswith(_OUR_KEYS):
+        raise InvalidSetting(
+            "AWS_ACCESS_KEY_ID is not a key of a kecs environment, so nothing was sent to"
+            f' {endpoint}; set the variables with eval "$(kecs env NAME)"'
+        )
+    return AdminClient(endpoint, credentials)
 
 
 def _variable(name: str) -> str:

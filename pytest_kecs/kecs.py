@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Literal
+from typing import overload
 
 from pytest_kecs.assertions import differences
 from pytest_kecs.diagnosis import service_story
 from pytest_kecs.diagnosis import task_story
 from pytest_kecs.errors import KecsError
+from pytest_kecs.logs import LogLine
+from pytest_kecs.logs import LogQuery
+from pytest_kecs.logs import Since
+from pytest_kecs.logs import collect
+from pytest_kecs.logs import follow_lines
 from pytest_kecs.running import Runner
-from pytest_kecs.story import realm_story
 from pytest_kecs.task import Task
 from pytest_kecs.waiting import WaitError
 from pytest_kecs.waiting import WaitTimeout
@@ -198,17 +205,63 @@ class Kecs:
             raise WaitError(f"ECS knows no service {name} in the cluster {cluster}")
         return dict(answer["services"][0])
 
+    @overload
     def logs(
-        self, task: TaskReference, container: str | None = None, stream: str | None = None
-    ) -> str:
-        """What the task's containers wrote so far; of one container, and of one stream
-        (`stdout` or `stderr`), if asked for.
+        self,
+        task: TaskReference,
+        container: str | None = None,
+        stream: str | None = None,
+        *,
+        follow: Literal[True],
+        since: Since | None = None,
+        tail: int | None = None,
+    ) -> Iterator[LogLine]: ...
+
+    @overload
+    def logs(
+        self,
+        task: TaskReference,
+        container: str | None = None,
+        stream: str | None = None,
+        *,
+        follow: Literal[False] = False,
+        since: Since | None = None,
+        tail: int | None = None,
+        timestamps: bool = False,
+    ) -> str: ...
+
+    def logs(
+        self,
+        task: TaskReference,
+        container: str | None = None,
+        stream: str | None = None,
+        *,
+        follow: bool = False,
+        since: Since | None = None,
+        tail: int | None = None,
+        timestamps: bool = False,
+    ) -> str | Iterator[LogLine]:
+        """What the task's containers wrote so far, stdout before stderr, container after container;
+        of one container, and of one stream (`stdout` or `stderr`), if asked for.
+
+        :param follow: give lines of all containers as they come, in the order of time, until the
+            task has stopped, or the one container that is named.
+        :param since: only what was written at this moment or later: a datetime, seconds as
+            `time.time()` gives them, or a timedelta for so long before now.
+        :param tail: only the last lines of each container.
+        :param timestamps: begin each line with the time at which it was written.
         """
-        streams = ("stdout", "stderr") if stream is None else (stream,)
-        if not {"stdout", "stderr"}.issuperset(streams):
-            raise ValueError(f"stream is 'stdout' or 'stderr', not {stream!r}")
-        logs = self._admin.logs(_located(task, None)[0], container)
-        return "".join(getattr(log, name) for log in logs for name in streams)
+        query = LogQuery(
+            task=_located(task, None)[0],
+            container=container,
+            stream=stream,
+            since=since,
+            tail=tail,
+        )
+        if follow:
+            return follow_lines(self._admin, query)
+        logs = collect(self._admin, query, timestamps=timestamps)
+        return "".join(text for streams in logs.values() for text in streams.values())
 
     def exec(
         self,
@@ -371,7 +424,7 @@ class Kecs:
 
     def _report(self) -> Mapping[str, Any]:
         try:
-            return realm_story(self._admin, self._log_lines)
+            return self._admin.report(self._log_lines)
         except KecsError:
             return {}  # What is wrong with the task is worth telling without it.
 

@@ -18,7 +18,6 @@ from pytest_kecs.errors import KecsError
 from pytest_kecs.machine import other_engines
 from pytest_kecs.ownership import KeptRealm
 from pytest_kecs.settings import Settings
-from pytest_kecs.story import realm_story
 
 if TYPE_CHECKING:
     from pytest_kecs.environment import Environment
@@ -101,7 +100,7 @@ def explain_failure(report: pytest.TestReport, environment: Environment) -> None
 def _failure_sections(environment: Environment) -> list[tuple[str, str]]:
     log_lines = environment.settings.log_lines
     try:
-        report = realm_story(environment.admin, log_lines)
+        report = environment.admin.report(log_lines)
     except KecsError as error:
         return [("kecs server", environment.explain(error))]
     errors = diagnosis.errors_text(environment.recent_log())

@@ -32,6 +32,8 @@ from kecs_server.settings import ENGINES
 from kecs_server.settings import is_aws_endpoint
 from kecs_server.state.realms import Access
 from kecs_server.state.realms import RealmRequest
+from kecs_server.task_logs import LogQuery
+from kecs_server.task_logs import read_logs
 
 Structure = dict[str, Any]
 
@@ -161,16 +163,7 @@ class Admin:
         }
 
     def logs(self, key: str, params: Structure) -> Structure:
-        if "task" not in params:
-            raise BadRequest("the parameter 'task' (an id or ARN) is missing")
-        access = self._access(key)
-        return report.task_logs(
-            self._environment,
-            access.realm,
-            params["task"],
-            params.get("container"),
-            masked=params.get("masked") == "true",
-        )
+        return read_logs(self._environment, self._access(key).realm, _log_query(params))
 
     def execute(self, key: str, params: Structure) -> Structure:
         command = params.get("command")
@@ -207,7 +200,11 @@ class Admin:
             return {"entries": realm.timeline.as_json()}
 
     def report(self, key: str, params: Structure) -> Structure:
-        return report.realm_report(self._environment, self._access(key).realm)
+        lines = _count(params, "log_lines")
+        realm = self._access(key).realm
+        return report.realm_report(
+            self._environment, realm, report.LAST_LINES if lines is None else lines
+        )
 
     def map_images(self, key: str, params: Structure) -> Structure:
         if not params.get("pattern"):
@@ -288,6 +285,44 @@ def _checked_object(params: Structure, name: str) -> Structure:
     if not isinstance(value, dict):
         raise BadRequest(f"{name} is an object, not {value!r}")
     return value
+
+
+def _log_query(params: Structure) -> LogQuery:
+    if "task" not in params:
+        raise BadRequest("the parameter 'task' (an id or ARN) is missing")
+    numbers = {
+        name: _number({name: _parsed(name, params[name])}, name, 0.0)
+        for name in ("since", "ago", "wait")
+        if name in params
+    }
+    if "wait" in numbers:
+        numbers["wait"] = min(numbers["wait"], MAX_WAIT)
+    return LogQuery(
+        task=params["task"],
+        container=params.get("container"),
+        stream=params.get("stream"),
+        tail=_count(params, "tail"),
+        cursor=params.get("cursor"),
+        **numbers,
+    )
+
+
+def _count(params: Structure, name: str) -> int | None:
+    """A number of lines in a query string."""
+    text = params.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise BadRequest(f"{name} is a number of lines, not {text!r}")
+    return int(text)
+
+
+def _parsed(name: str, text: str) -> float:
+    """A number of a query string."""
+    try:
+        return float(text)
+    except ValueError:
+        raise BadRequest(f"{name} is a number of seconds, not {text!r}") from None
 
 
 def _number(params: Structure, name: str, default: float) -> float:

@@ -10,7 +10,6 @@ from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
-from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.spec import has_program
 from kecs_server.environment import Environment
 from kecs_server.network.reaching import chosen
@@ -18,14 +17,17 @@ from kecs_server.network.reaching import reach
 from kecs_server.operations.service_views import service_view
 from kecs_server.operations.views import task_view
 from kecs_server.state.realm import Realm
+from kecs_server.task_logs import checked_container
+from kecs_server.task_logs import find_task
+from kecs_server.task_logs import last_lines
 
 Structure = dict[str, Any]
 
 LAST_LINES = 20
-"""Lines of each stream in a report."""
+"""Lines of each stream in a report, unless the caller says otherwise."""
 
 
-def realm_report(environment: Environment, realm: Realm) -> Structure:
+def realm_report(environment: Environment, realm: Realm, log_lines: int) -> Structure:
     """For a report that others may read: secrets are hidden in what the containers wrote."""
     with realm.reading():
         clusters = _clusters(realm)
@@ -50,9 +52,7 @@ def realm_report(environment: Environment, realm: Realm) -> Structure:
         }
     report["logs"] = {
         task.id: {
-            container.name: _last_lines(
-                _masked(task, _logs(environment, realm, task, container.name))
-            )
+            container.name: last_lines(environment, realm, task, container.name, log_lines)
             for container in task.containers
         }
         for task in tasks
@@ -74,28 +74,6 @@ def _idle(realm: Realm, tasks: list[Task]) -> dict[str, dict[str, str]]:
     }
 
 
-def task_logs(
-    environment: Environment,
-    realm: Realm,
-    reference: str,
-    container: str | None,
-    *,
-    masked: bool = False,
-) -> Structure:
-    """What the containers of a task wrote, the secrets in it hidden if `masked`.
-
-    :raises ValueError: no such task or container.
-    """
-    task = _find_task(realm, reference)
-    wanted = [item.name for item in task.containers]
-    if container is not None:
-        wanted = [_checked_container(task, container)]
-    logs = {name: _logs(environment, realm, task, name) for name in wanted}
-    if masked:
-        logs = {name: _masked(task, each) for name, each in logs.items()}
-    return {"containers": [{"name": name, **_as_text(each)} for name, each in logs.items()]}
-
-
 def execute(
     environment: Environment,
     realm: Realm,
@@ -108,13 +86,13 @@ def execute(
 
     :raises ValueError: no such task or container, or the container does not run.
     """
-    task = _find_task(realm, reference)
+    task = find_task(realm, reference)
     if container is None:
         if len(task.containers) > 1:
             names = ", ".join(item.name for item in task.containers)
             raise ValueError(f"the task has several containers, say which: {names}")
         container = task.containers[0].name
-    name = _checked_container(task, container)
+    name = checked_container(task, container)
     engine = environment.engines[realm.engine].engine
     if engine is None or task.container(name).last_status != "RUNNING":
         status = task.container(name).last_status
@@ -135,7 +113,7 @@ def address(
 
     :raises ValueError: no such task or container, or it is not clear which is meant.
     """
-    task = _find_task(realm, reference)
+    task = find_task(realm, reference)
     found, number = chosen(task, container, port)
     return asdict(reach(environment.network, realm, task, found, number, timeout))
 
@@ -164,53 +142,5 @@ def reset_account(environment: Environment, realm: Realm, account: str) -> Struc
     return counts
 
 
-def _find_task(realm: Realm, reference: str) -> Task:
-    identifier = reference.rpartition("/")[2]
-    with realm.reading():
-        task = next((task for task in realm.tasks() if task.id == identifier), None)
-    if task is None:
-        raise ValueError(f"there is no task {reference}")
-    return task
-
-
-def _checked_container(task: Task, name: str) -> str:
-    names = [item.name for item in task.containers]
-    if name not in names:
-        raise ValueError(f"the task has no container {name!r}; it has {', '.join(names)}")
-    return name
-
-
 def _clusters(realm: Realm) -> list[Cluster]:
     return [cluster for store in realm.stores() for cluster in store.clusters.values()]
-
-
-def _logs(environment: Environment, realm: Realm, task: Task, container: str) -> ContainerLogs:
-    engine = environment.engines[realm.engine].engine
-    if engine is None:
-        return ContainerLogs(stdout=b"")
-    try:
-        return engine.logs(task.id, container)
-    except KeyError:
-        return ContainerLogs(stdout=b"")
-
-
-def _masked(task: Task, logs: ContainerLogs) -> ContainerLogs:
-    if task.resources is None:
-        return logs
-    return ContainerLogs(
-        stdout=task.resources.masked(logs.stdout), stderr=task.resources.masked(logs.stderr)
-    )
-
-
-def _as_text(logs: ContainerLogs) -> dict[str, str]:
-    return {
-        "stdout": logs.stdout.decode("utf-8", "replace"),
-        "stderr": logs.stderr.decode("utf-8", "replace"),
-    }
-
-
-def _last_lines(logs: ContainerLogs) -> dict[str, str]:
-    return {
-        stream: "\n".join(text.splitlines()[-LAST_LINES:])
-        for stream, text in _as_text(logs).items()
-    }

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,13 +17,15 @@ from api_steps import SLEEP
 from api_steps import container
 from api_steps import register
 from api_steps import run
-from api_steps import seen
 from api_steps import wait_running
 from kecs_server.credentials import Credentials
 
 from pytest_kecs.admin import AdminClient
 from pytest_kecs.errors import AdminError
 from pytest_kecs.launcher import Launcher
+from pytest_kecs.logs import LogQuery
+from pytest_kecs.logs import collect
+from pytest_kecs.logs import follow_lines
 
 Post = Callable[[str, bytes], tuple[int, Any]]
 
@@ -100,12 +103,58 @@ def test_refused(post: Post, path: str, body: bytes) -> None:
 def test_logs_and_their_refusals(cluster: Any, admin: AdminClient) -> None:
     register(cluster, "app", container(command=["sh", "-c", "echo out; echo err >&2; sleep 100"]))
     arn = run(cluster, "app")["taskArn"]
-    (log,) = seen(admin, lambda: [log for log in admin.logs(arn) if log.stdout and log.stderr])
-    assert (log.name, log.stdout, log.stderr) == ("app", "out\n", "err\n")
+    lines = follow_lines(admin, LogQuery(task=arn))
+    found = {(line.container, line.stream, line.text) for line in islice(lines, 2)}
+    assert found == {("app", "stdout", "out"), ("app", "stderr", "err")}
+    assert collect(admin, LogQuery(task=arn)) == {"app": {"stdout": "out\n", "stderr": "err\n"}}
     for task, name in (("none", None), (arn, "none")):
         with pytest.raises(AdminError) as caught:
-            admin.logs(task, name)
+            admin.read_logs(task, name)
         assert "none" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"stream": "stdin"},
+        {"since": "yesterday"},
+        {"ago": "nan"},
+        {"since": "inf"},
+        {"tail": "-1"},
+        {"tail": "9" * 5000},
+        {"cursor": "x"},
+        {"cursor": "[]"},
+        {"cursor": '{"at": {"app": 1}, "until": null}'},
+        {"cursor": '{"at": {"app": [0, "x"]}, "until": null}'},
+        {"cursor": '{"at": [], "until": null}'},
+    ],
+)
+def test_logs_that_cannot_be_asked_for(
+    cluster: Any, admin: AdminClient, query: dict[str, Any]
+) -> None:
+    register(cluster, "app", container(command=SLEEP))
+    arn = run(cluster, "app")["taskArn"]
+    with pytest.raises(AdminError) as caught:
+        admin.read_logs(arn, **query)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        '{"at": {}, "until": null}',
+        '{"at": {"other": [1, 1]}, "until": null}',
+        '{"at": {"app": [-5, 99999999999999999999]}, "until": null}',
+        '{"at": {"app": [99999999999999999999, -5]}, "until": 1e300}',
+    ],
+)
+def test_cursors_that_lead_nowhere(cluster: Any, admin: AdminClient, cursor: str) -> None:
+    register(cluster, "app", container(command=["echo", "out"]))
+    arn = run(cluster, "app")["taskArn"]
+    cluster.get_waiter("tasks_stopped").wait(tasks=[arn])
+    page = admin.read_logs(arn, cursor=cursor)
+    assert (page.more, page.ended) == (False, True)
+    assert {line.raw for line in page.lines} <= {"out\n"}
 
 
 def test_report(cluster: Any, admin: AdminClient) -> None:
@@ -113,7 +162,7 @@ def test_report(cluster: Any, admin: AdminClient) -> None:
     arn = run(cluster, "app")["taskArn"]
     cluster.create_service(serviceName="s", taskDefinition="app", desiredCount=0)
     cluster.get_waiter("tasks_stopped").wait(tasks=[arn])
-    report = admin.report()
+    report = admin.report(20)
     (task,) = report["tasks"]
     assert task["containers"][0]["exitCode"] == 4
     assert [service["serviceName"] for service in report["services"]] == ["s"]
@@ -132,7 +181,7 @@ def test_the_report_knows_containers_that_run_nothing(cluster: Any, admin: Admin
         cluster, "app", *[container(name=n, **{"image": "new:1", **g}) for n, g in given.items()]
     )
     arn = run(cluster, "app")["taskArn"]
-    assert admin.report()["idle"] == {arn.rpartition("/")[2]: {"empty": "new:1"}}
+    assert admin.report(20)["idle"] == {arn.rpartition("/")[2]: {"empty": "new:1"}}
 
 
 def test_reset(cluster: Any, admin: AdminClient) -> None:
@@ -156,7 +205,7 @@ def test_a_fresh_realm_is_empty(cluster: Any, admin: AdminClient) -> None:
     wait_running(cluster, run(cluster, "app")["taskArn"])
     admin.begin_realm("another")
     assert cluster.list_clusters()["clusterArns"] == []
-    assert admin.report()["tasks"] == []
+    assert admin.report(20)["tasks"] == []
 
 
 def test_health(server: Launcher, admin: AdminClient) -> None:

@@ -223,4 +223,4 @@ def test_overrides(cluster: Any, admin: AdminClient) -> None:
     described = task(cluster, started["taskArn"])
     assert described["overrides"] == started["overrides"]
     assert described["containers"][0]["exitCode"] == 0
-    assert admin.logs(started["taskArn"], "app")[0].stdout == "123\n"
+    assert admin.read_logs(started["taskArn"], "app").lines[0].raw == "123\n"

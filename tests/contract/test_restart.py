@@ -48,7 +48,7 @@ def test_a_container_that_ran_long_enough_is_restarted(kecs: Kecs, register: Any
     assert kecs.describe(task).last_status == "RUNNING"
     end(kecs, task, 5)  # too early: the container ends for good
     kecs.assert_stopped(task, exit_code=5, stop_code="EssentialContainerExited")
-    assert lives(kecs, task) == 3
+    assert [line.text for line in kecs.logs(task, follow=True)] == ["life"] * 3
 
 
 def test_an_ignored_exit_code_is_an_end(kecs: Kecs, register: Any) -> None:

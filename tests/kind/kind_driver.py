@@ -18,7 +18,6 @@ from time import monotonic
 from typing import Any
 from typing import TypeVar
 
-from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
@@ -28,6 +27,7 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.kubernetes.engine import KubernetesEngine
+from kecs_server.engines.logs import ContainerLog
 
 Seen = TypeVar("Seen", bound=Observation)
 SECONDS = 40.0
@@ -112,8 +112,12 @@ class Driver:
         stops = [each for each in ours if isinstance(each, ContainerStopped)]
         assert len(stops) - len(starts) in (0, 1), ours
 
-    def logs(self, task_id: str, container: str) -> ContainerLogs:
-        return self.engine.logs(task_id, container)
+    def logs(self, task_id: str, container: str) -> Written:
+        log = self.engine.logs(task_id, container)
+        ours = [e for e in self.seen(task_id) if getattr(e, "container", None) == container]
+        if ours and isinstance(ours[-1], ContainerStopped):
+            log.wait_for_end(SECONDS)
+        return read_all(log)
 
     def seen(self, task_id: str) -> list[Observation]:
         with self._changed:
@@ -142,6 +146,25 @@ class Driver:
                 lost = [e for _, e in self._seen if e.task_id == task_id and type(e) is TaskLost]
                 assert not lost or kind in (Removed, TaskLost), lost
                 self._changed.wait(left)
+
+
+@dataclass(frozen=True)
+class Written:
+    """All that a container wrote."""
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+def read_all(log: ContainerLog) -> Written:
+    parts: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+    chunk = log.read()
+    while True:
+        for entry in chunk.entries:
+            parts[entry.stream].append(entry.data)
+        if not chunk.more:
+            return Written(**{stream: b"".join(data) for stream, data in parts.items()})
+        chunk = log.read(chunk.cursor)
 
 
 @dataclass(frozen=True, kw_only=True)

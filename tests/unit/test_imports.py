@@ -26,6 +26,7 @@ ORDER = (
     "aws",
     "lifetime",
     "environment",
+    "task_logs",
     "report",
     "metadata",
     "admin",

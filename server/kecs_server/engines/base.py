@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from kecs_server.domain.ports import Binding
+from kecs_server.engines.logs import ContainerLog
 
 
 class VolumeKind(StrEnum):
@@ -222,14 +223,6 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerLogs:
-    """What a container wrote. Where an engine cannot keep the streams apart, all is in `stdout`."""
-
-    stdout: bytes
-    stderr: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecResult:
     """How a command in a container ended; `exit_code` None: it did not in time, and was killed,
     or could not be run at all, of which `output` then tells. Both streams are in `output`.
@@ -260,8 +253,8 @@ class EngineError(Exception):
 
 
 class Engine(Protocol):
-    """Runs containers. Every method but `open`, `locate`, `connect`, `usage`, `logs` and `close`
-    returns at once. Those that change something are called from one thread (the scheduler's), are
+    """Runs containers. Every method but `open`, `locate`, `connect`, `usage` and `close` returns at
+    once. Those that change something are called from one thread (the scheduler's), are
     idempotent, and ignore tasks and containers that they do not know. Nothing is raised for what
     happens to a container: that is an observation.
     """
@@ -334,8 +327,9 @@ class Engine(Protocol):
     def discard(self, task_id: str) -> None:
         """Forget the logs of a removed task."""
 
-    def logs(self, task_id: str, container: str) -> ContainerLogs:
-        """What the container wrote so far; empty for a container that never ran. Thread-safe.
+    def logs(self, task_id: str, container: str) -> ContainerLog:
+        """What the container writes and wrote; empty for one that never ran. It can be kept and
+        read until `discard`. Thread-safe.
 
         :raises KeyError: no such task or container.
         """

@@ -16,11 +16,12 @@ from kecs_server.credentials import Credentials
 
 from pytest_kecs import admin
 from pytest_kecs.admin import AdminClient
-from pytest_kecs.admin import ContainerLog
 from pytest_kecs.admin import EngineState
 from pytest_kecs.errors import AdminError
 from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import ServerGone
+from pytest_kecs.logs import LogLine
+from pytest_kecs.logs import LogPage
 
 CREDENTIALS = Credentials("KECSAAAA", "secret")
 
@@ -136,10 +137,22 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
         admin.Waited(version=3, deadline=9.5, timed_out=True),
     ),
     (
-        lambda c: c.logs("arn:x/y", "a b"),
-        *("GET", "/logs?task=arn%3Ax%2Fy&container=a+b", None),
-        {"containers": [{"name": "a b", "stdout": "1", "stderr": "2"}]},
-        [ContainerLog(name="a b", stdout="1", stderr="2")],
+        lambda c: c.read_logs("arn:x/y", "a b", tail=3, cursor='{"x"}', wait=5),
+        *("GET", "/logs?task=arn%3Ax%2Fy&container=a+b&tail=3&cursor=%7B%22x%22%7D&wait=5", None),
+        {
+            "containers": ["a b"],
+            "lines": [[1.5, "a b", "stderr", "x\n"]],
+            "cursor": "y",
+            "more": False,
+            "ended": True,
+        },
+        LogPage(
+            containers=["a b"],
+            lines=[LogLine(1.5, "a b", "stderr", "x\n")],
+            cursor="y",
+            more=False,
+            ended=True,
+        ),
     ),
     (
         lambda c: c.address("x", "web", 80, 5),
@@ -148,7 +161,7 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
         admin.Reached(host="127.0.0.1", port=9, why="", timed_out=False),
     ),
     (lambda c: c.timeline(), "GET", "/timeline", None, {"entries": [{"at": 1}]}, [{"at": 1}]),
-    (lambda c: c.report(), "GET", "/report", None, {"tasks": []}, {"tasks": []}),
+    (lambda c: c.report(7), "GET", "/report?log_lines=7", None, {"tasks": []}, {"tasks": []}),
     (
         lambda c: c.map_image("a:*", ["x"]),
         *("POST", "/images", {"pattern": "a:*", "stand_in": ["x"]}, {}, None),
@@ -160,10 +173,6 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
     (
         lambda c: c.put_env_file("arn", "A=1"),
         *("POST", "/env-files", {"arn": "arn", "text": "A=1"}, {}, None),
-    ),
-    (
-        lambda c: c.logs("x", masked=True),
-        *("GET", "/logs?task=x&masked=true", None, {"containers": []}, []),
     ),
     (lambda c: c.advance_clock(60), "POST", "/clock", {"advance": 60}, {"now": 7}, 7.0),
     (lambda c: c.reset(), "POST", "/reset", {}, {"tasks": 2}, {"tasks": 2}),
@@ -219,7 +228,7 @@ def test_a_new_connection_that_is_closed_is_not_tried_again() -> None:
 def test_a_refusal_carries_status_and_text() -> None:
     with serving((404, {"error": "no task has the id 'x'"}), (200, {})) as (_, client):
         with pytest.raises(AdminError, match="no task has the id 'x'") as caught:
-            client.logs("x")
+            client.read_logs("x")
         assert caught.value.status == 404
         client.stop()
 

@@ -21,7 +21,6 @@ from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 from kecs_server.domain.task_definition import TaskDefinition
-from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import EngineError
@@ -32,6 +31,7 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.host import EngineHost
+from kecs_server.engines.logs import ContainerLog
 from kecs_server.network.network import Network
 from kecs_server.scheduler.agent import ResourcesFetched
 from kecs_server.scheduler.loop import Scheduler
@@ -98,8 +98,8 @@ class MemoryEngine:
     def discard(self, task_id: str) -> None:
         self.discarded.append(task_id)
 
-    def logs(self, task_id: str, container: str) -> ContainerLogs:
-        return ContainerLogs(stdout=b"")
+    def logs(self, task_id: str, container: str) -> ContainerLog:
+        raise KeyError(task_id)
 
     def close(self) -> None:
         self.running.clear()

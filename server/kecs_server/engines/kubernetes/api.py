@@ -164,13 +164,16 @@ class ClusterApi:
         return Watch(response)
 
     def follow_log(self, namespace: str, pod: str, container: str) -> Stream:
-        """What a container wrote, both streams merged, from the start until it ends."""
+        """What a container wrote, both streams merged, from the start until it ends; each line
+        after its time.
+        """
         response = self._open(
             self._core.read_namespaced_pod_log,
             pod,
             namespace,
             container=container,
             follow=True,
+            timestamps=True,
             read_timeout=_FOLLOW_SECONDS,
         )
         return Stream(response)

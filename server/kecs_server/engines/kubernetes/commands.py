@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from tempfile import TemporaryFile
 from threading import Event
 from threading import Lock
 from threading import Timer
@@ -71,6 +73,75 @@ def run(command: Sequence[str], *, what: str, timeout: float) -> bytes:
             what, command=command, exit_code=done.returncode, stderr=_text(done.stderr)
         )
     return done.stdout
+
+
+class Output:
+    """What a tool writes, piece by piece as it comes. It has nothing to read, and sees the end of
+    file when it is no longer wanted.
+
+    :raises CommandError: it could not be run.
+    """
+
+    def __init__(self, command: Sequence[str], *, what: str) -> None:
+        self._command = tuple(command)
+        self._what = what
+        self._is_wanted = True
+        self._errors = TemporaryFile()  # noqa: SIM115 (closed when it was read)
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+            )
+        except OSError as error:
+            self._errors.close()
+            raise CommandError(what, command=command, exit_code=None, stderr=str(error)) from None
+
+    def read(self, timeout: float | None) -> Iterator[bytes]:
+        """To be called once, and read to the end.
+
+        :raises CommandError: it failed while it was wanted, or took more than `timeout` seconds.
+        """
+        stdout = self._process.stdout
+        assert stdout is not None
+        late = Event()
+
+        def give_up() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = Timer(timeout or 0.0, give_up)
+        timer.daemon = True
+        if timeout is not None:
+            timer.start()
+        try:
+            while data := stdout.read1(1 << 16):  # type: ignore[attr-defined]
+                yield data
+        finally:
+            exit_code = self._process.wait()
+            timer.cancel()
+            self._close_stdin()
+            stdout.close()
+            with self._errors as errors:
+                errors.seek(0)
+                text = _text(errors.read())
+        if late.is_set():
+            text = f"no answer within {timeout:g} seconds\n{text}".strip()
+            raise CommandError(self._what, command=self._command, exit_code=None, stderr=text)
+        if exit_code and self._is_wanted:
+            raise CommandError(self._what, command=self._command, exit_code=exit_code, stderr=text)
+
+    def close(self) -> None:
+        """Have it end soon; what it writes till then is still read. Thread-safe."""
+        self._is_wanted = False
+        self._close_stdin()
+
+    def kill(self) -> None:
+        self._is_wanted = False
+        self._process.kill()
+
+    def _close_stdin(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
 
 
 class LongCommand:

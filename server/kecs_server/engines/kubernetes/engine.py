@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event
 from threading import Lock
 
-from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import Observer
@@ -30,6 +29,7 @@ from kecs_server.engines.kubernetes.namespace import Namespace
 from kecs_server.engines.kubernetes.reap import reap
 from kecs_server.engines.kubernetes.relay import open_relay
 from kecs_server.engines.kubernetes.tasks import Tasks
+from kecs_server.engines.logs import ContainerLog
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class KubernetesEngine:
         if self._tasks is not None:
             self._tasks.discard(task_id)
 
-    def logs(self, task_id: str, container: str) -> ContainerLogs:
+    def logs(self, task_id: str, container: str) -> ContainerLog:
         if self._tasks is None:
             raise KeyError(task_id)
         return self._tasks.inside.logs(task_id, container)

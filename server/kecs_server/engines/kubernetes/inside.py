@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from threading import RLock
 
-from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import Usage
@@ -21,10 +20,10 @@ from kecs_server.engines.kubernetes.executions import Executions
 from kecs_server.engines.kubernetes.executions import Target
 from kecs_server.engines.kubernetes.executions import refused
 from kecs_server.engines.kubernetes.logs import LogKeeper
-from kecs_server.engines.kubernetes.logs import log_source
 from kecs_server.engines.kubernetes.tracker import Phase
 from kecs_server.engines.kubernetes.tracker import Task
 from kecs_server.engines.kubernetes.usage import read_usage
+from kecs_server.engines.logs import ContainerLog
 
 _log = logging.getLogger(__name__)
 
@@ -121,21 +120,10 @@ class Inside:
         except ApiError as error:
             raise ConnectionError(error.message) from None
 
-    def logs(self, task_id: str, container: str) -> ContainerLogs:
+    def logs(self, task_id: str, container: str) -> ContainerLog:
         with self._lock:
-            task = self._tasks[task_id]
-            record = task.containers[container]
-            lives = [log_source(task, place) for place in record.places[: record.life + 1]]
-            phase = record.phase
-        if phase is Phase.HELD:
-            return ContainerLogs(stdout=b"")
-        for source in lives if phase is Phase.STOPPED else lives[:-1]:
-            self._logs.keep(source)
-        parts = [self._logs.read(source) for source in lives]
-        return ContainerLogs(
-            stdout=b"".join(part.stdout for part in parts),
-            stderr=b"".join(part.stderr for part in parts),
-        )
+            record = self._tasks[task_id].containers[container]
+        return self._logs.log(task_id, record.spec.name)
 
     def usage(self, task_id: str, container: str) -> Usage | None:
         target = self._running(task_id, container)

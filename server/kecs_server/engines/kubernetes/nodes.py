@@ -1,4 +1,4 @@
-"""What is done on a kind node itself, through `docker exec`: signals, log files, processes."""
+"""What is done on a kind node itself, through `docker exec`: signals, processes, listeners."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from kecs_server.engines.kubernetes.commands import run
 _SIGNAL = (
     'signal=$1; shift; for id; do ctr --namespace k8s.io task kill --signal "$signal" "$id" '
     "2>/dev/null & done; wait"
-)
-# kubelet renames a full log to 0.log.<time> and compresses all of these but the newest.
-_READ_LOG = (
-    'cd "$1" 2>/dev/null || exit 0; for file in 0.log.*; do case $file in *.tmp|"0.log.*") ;; '
-    '*.gz) gzip -dc "$file" ;; *) cat "$file" ;; esac; done; [ ! -e 0.log ] || cat 0.log'
 )
 # Process number and age in seconds of what was executed in a container beside its own process.
 _LIST_COMMANDS = (
@@ -48,16 +43,6 @@ def send_signal(node: str, signal: str, container_ids: Sequence[str]) -> None:
     ids = [container_id.rpartition("/")[2] for container_id in container_ids]
     command = ["docker", "exec", node, "sh", "-c", _SIGNAL, "sh", signal, *ids]
     run(command, what=f"the node {node} could not send {signal}", timeout=30)
-
-
-def read_log(node: str, namespace: str, pod: str, uid: str, container: str) -> bytes:
-    """All that kubelet kept of a container's output, in the CRI format; empty if nothing.
-
-    :raises CommandError: the node does not answer.
-    """
-    directory = f"/var/log/pods/{namespace}_{pod}_{uid}/{container}"
-    command = ["docker", "exec", node, "sh", "-c", _READ_LOG, "sh", directory]
-    return run(command, what=f"the node {node} could not read {directory}", timeout=60)
 
 
 def kill_command(node: str, container_id: str, age: float) -> None:

@@ -26,8 +26,8 @@ from kecs_server.engines.kubernetes.facts import read_pod
 from kecs_server.engines.kubernetes.inside import Inside
 from kecs_server.engines.kubernetes.logs import FollowedLogs
 from kecs_server.engines.kubernetes.logs import LogKeeper
-from kecs_server.engines.kubernetes.logs import NodeLogs
 from kecs_server.engines.kubernetes.logs import log_source
+from kecs_server.engines.kubernetes.nodelogs import NodeLogs
 from kecs_server.engines.kubernetes.ordered import OrderedPool
 from kecs_server.engines.kubernetes.pods import GATE_IMAGE
 from kecs_server.engines.kubernetes.pods import Place
@@ -326,7 +326,7 @@ class Tasks:
         """Of those that have ended; logs that are followed come to their end by themselves."""
         for container in containers:
             if container.phase is Phase.STOPPED or container.killed:
-                self._logs.keep(log_source(task, container.place))
+                self._logs.keep(log_source(task, container))
 
     def _send(self, task: Task, observations: Iterable[Observation]) -> None:
         """Hand on what happened, and do what it calls for. The lock is held."""
@@ -338,18 +338,18 @@ class Tasks:
                 self._has_stopped(task, task.containers[observation.container])
 
     def _has_started(self, task: Task, container: Container) -> None:
-        self._logs.begin(log_source(task, container.place))
+        self._logs.begin(log_source(task, container))
         if container.stop_asked and container.phase is Phase.RUNNING:
             self._stopper.stop(task, [container])
 
     def _has_been_deleted(self, task: Task) -> None:
         """kubelet deletes the log files as soon as the containers have ended."""
         for container in task.in_phase(Phase.RUNNING):
-            source = log_source(task, container.place)
+            source = log_source(task, container)
             self._pool.submit(task.id, partial(self._logs.save, source))
 
     def _has_stopped(self, task: Task, container: Container) -> None:
         place = container.place
-        self._pool.submit(task.id, partial(self._logs.keep, log_source(task, place)))
+        self._pool.submit(task.id, partial(self._logs.keep, log_source(task, container)))
         if container.released and not container.runtime_id and not task.deleting:
             self._pool.submit(task.id, partial(self._hold_again, task, place))

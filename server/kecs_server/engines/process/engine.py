@@ -15,7 +15,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import EngineError
@@ -30,6 +29,7 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Usage
+from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.launching import COOKIE
 from kecs_server.engines.process.launching import DEFAULT_PATH
@@ -41,6 +41,7 @@ from kecs_server.engines.process.launching import prepare_launch
 from kecs_server.engines.process.leftovers import end_leftovers
 from kecs_server.engines.process.leftovers import set_subreaper
 from kecs_server.engines.process.link import SupervisorLink
+from kecs_server.engines.process.logwatch import LogWatch
 from kecs_server.engines.process.memory import MemoryWatch
 from kecs_server.engines.process.ports import EVERY_ADDRESS
 from kecs_server.engines.process.ports import Listeners
@@ -52,7 +53,6 @@ from kecs_server.engines.process.tasks import check_names
 from kecs_server.engines.process.tasks import refused
 from kecs_server.engines.process.usage import usage_of
 
-LOG_LIMIT = 10 * 1024 * 1024  # bytes of each stream that `logs` gives at most, the last ones
 READY_TIMEOUT = 30.0  # seconds for the supervisor to start, on a machine that is very busy
 CLOSE_TIMEOUT = 15.0  # seconds; the supervisor itself gives up after 5 on what cannot be killed
 LOST = "supervisor ended unexpectedly"
@@ -108,6 +108,7 @@ class ProcessEngine:
         self._link: SupervisorLink | None = None
         self._listeners = Listeners()
         self._memory = MemoryWatch(self._on_excess)
+        self._log_watch: LogWatch | None = None
         self._numbers = itertools.count(1)
         self._ready = False
         self._open = False
@@ -121,6 +122,7 @@ class ProcessEngine:
             self._directory.mkdir(parents=True, exist_ok=True)
             with self._changed:
                 self._open = True
+                self._log_watch = LogWatch()
                 link = self._ensure_link()
                 self._changed.wait_for(lambda: self._ready or not self._link, READY_TIMEOUT)
                 ready = self._ready
@@ -175,6 +177,9 @@ class ProcessEngine:
             else:
                 it.phase = Phase.RUNNING
                 it.out_of_memory = False
+                it.log.begin()
+                if self._log_watch:
+                    self._log_watch.watch(it.log, it.directory)
                 link.send({"do": "start", "key": it.key, **it.launch.to_wire()})
 
     def stop_containers(self, task_id: str, containers: Sequence[str]) -> None:
@@ -254,12 +259,9 @@ class ProcessEngine:
         except OSError as error:  # the next to try is the end of the environment
             log.warning("the directory of a removed task could not be deleted: %s", error)
 
-    def logs(self, task_id: str, container: str) -> ContainerLogs:
+    def logs(self, task_id: str, container: str) -> ContainerLog:
         with self._changed:
-            directory = self._tasks[task_id].containers[container].directory
-        return ContainerLogs(
-            stdout=read_end(directory / "stdout.log"), stderr=read_end(directory / "stderr.log")
-        )
+            return self._tasks[task_id].containers[container].log
 
     def close(self) -> None:
         with self._changed:
@@ -280,6 +282,9 @@ class ProcessEngine:
         with self._changed:
             if self._was_subreaper is False:
                 set_subreaper(enabled=False)
+            log_watch, self._log_watch = self._log_watch, None
+        if log_watch:
+            log_watch.close()
 
     # -- what the supervisor says
 
@@ -406,6 +411,9 @@ class ProcessEngine:
         it.phase = Phase.STOPPED
         it.pid = None
         self._memory.drop(it.task.id, it.key)
+        if it.log.is_live and self._log_watch:
+            self._log_watch.unwatch(it.log)
+        it.log.end()
         if self._link:
             keys = [each.key for each in it.task.executions.values() if each.container is it]
             self._link.send({"do": "kill", "keys": keys})
@@ -420,14 +428,3 @@ class ProcessEngine:
             task.removed = True
             self._observe(Removed(task_id=task.id))
             self._changed.notify_all()
-
-
-def read_end(path: Path) -> bytes:
-    """The last `LOG_LIMIT` bytes; nothing if the file was never made."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - LOG_LIMIT, 0))
-            return file.read(LOG_LIMIT)
-    except FileNotFoundError:
-        return b""

@@ -13,6 +13,7 @@ from pathlib import Path
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.process.directories import make_volume
 from kecs_server.engines.process.launching import Launch
 from kecs_server.engines.process.ports import LOOPBACK
@@ -41,6 +42,10 @@ class Container:
     launch: Launch | None = None
     pid: int | None = None
     out_of_memory: bool = False
+    log: ContainerLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = ContainerLog(self.directory)
 
     @property
     def key(self) -> str:

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from typing import TypeVar
@@ -21,6 +22,7 @@ from kecs_server.engines.base import Observation
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.process.engine import ProcessEngine
 
 TIMEOUT = 30.0
@@ -144,7 +146,7 @@ class Driver:
         """What a task of one container writes, which must succeed."""
         task_id = self.start(*command, **fields)
         stopped = self.wait(ContainerStopped, task_id)
-        logs = self.engine.logs(task_id, "app")
+        logs = self.logs(task_id, "app")
         assert (stopped.exit_code, stopped.reason) == (0, None), (stopped, logs)
         return logs.stdout.decode()
 
@@ -156,7 +158,10 @@ class Driver:
         self.wait(Removed, task_id)
 
     def stdout(self, task_id: str, container: str = "app") -> bytes:
-        return self.engine.logs(task_id, container).stdout
+        return self.logs(task_id, container).stdout
+
+    def logs(self, task_id: str, container: str = "app") -> Written:
+        return read_all(self.engine.logs(task_id, container))
 
     def supervisor_pid(self) -> int:
         assert self.engine._link is not None
@@ -182,3 +187,22 @@ def python(code: str, *arguments: str) -> tuple[str, ...]:
 def daemon(fifo: Fifo, *, then: str) -> tuple[str, ...]:
     """A command that leaves a daemon behind, and ends with the code `then`, or stays."""
     return python(DAEMON, fifo.path, then)
+
+
+@dataclass(frozen=True)
+class Written:
+    """All that a container wrote."""
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+def read_all(log: ContainerLog) -> Written:
+    parts: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+    chunk = log.read()
+    while True:
+        for entry in chunk.entries:
+            parts[entry.stream].append(entry.data)
+        if not chunk.more:
+            return Written(**{stream: b"".join(data) for stream, data in parts.items()})
+        chunk = log.read(chunk.cursor)

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import pytest
 from engine_driver import Driver
+from engine_driver import Written
 from engine_driver import container
 from engine_driver import python
-from kecs_server.engines.base import ContainerLogs
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
-from kecs_server.engines.process import engine as engine_module
 from kecs_server.engines.process.engine import ProcessEngine
 from kecs_server.engines.process.link import BOOT
 from kecs_server.engines.process.link import ROOT
@@ -131,7 +130,7 @@ def test_command_that_cannot_be_executed(driver: Driver, command: str, text: str
     stopped = driver.run(command, "argument")
     assert (stopped.exit_code, stopped.reason) == (None, f"{RUNC}{text}: unknown")
     assert "ContainerStarted" not in driver.of(stopped.task_id)
-    assert driver.engine.logs(stopped.task_id, "app") == ContainerLogs(stdout=b"")
+    assert driver.logs(stopped.task_id) == Written()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +158,7 @@ def test_script_without_interpreter_line_fails_as_under_runc(
     script.chmod(0o755)
     stopped = driver.run(str(script))
     assert (stopped.exit_code, stopped.reason) == (255, None)
-    logs = driver.engine.logs(stopped.task_id, "app")
+    logs = driver.logs(stopped.task_id)
     assert logs.stderr.decode() == f"exec {script}: exec format error\n"
 
 
@@ -217,16 +216,7 @@ def test_output_is_kept_as_it_was_written(driver: Driver) -> None:
     code = "import os; os.write(1, bytes(range(256))); os.write(2, b'no newline')"
     task = driver.start(*python(code))
     driver.wait(ContainerStopped, task)
-    assert driver.engine.logs(task, "app") == ContainerLogs(
-        stdout=bytes(range(256)), stderr=b"no newline"
-    )
-
-
-def test_logs_are_the_last_bytes(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "LOG_LIMIT", 10)
-    task = driver.start("printf", "0123456789abcdef")
-    driver.wait(ContainerStopped, task)
-    assert driver.stdout(task) == b"6789abcdef"
+    assert driver.logs(task) == Written(stdout=bytes(range(256)), stderr=b"no newline")
 
 
 def test_logs_are_kept_until_discarded(driver: Driver) -> None:
@@ -240,15 +230,15 @@ def test_logs_are_kept_until_discarded(driver: Driver) -> None:
     driver.engine.discard(task)
     assert not directory.exists()
     with pytest.raises(KeyError):
-        driver.engine.logs(task, "app")
+        driver.logs(task)
 
 
 def test_logs_of_the_unknown(driver: Driver) -> None:
     task = driver.provision(container("true"))
-    assert driver.engine.logs(task, "app") == ContainerLogs(stdout=b"")
+    assert driver.logs(task) == Written()
     for unknown in ((task, "other"), ("0" * 32, "app")):
         with pytest.raises(KeyError):
-            driver.engine.logs(*unknown)
+            driver.logs(*unknown)
 
 
 def test_starts_with_clean_signals_files_and_session(driver: Driver, no_leaks: None) -> None:

@@ -69,8 +69,8 @@ def roomy(environment_name: str, no_leaks: None, open_directory: Path) -> Iterat
 )
 def test_user(roomy: Driver, user: str, uid: int, gid: int) -> None:
     task = roomy.start("/bin/sh", "-c", WHO, user=user)
-    assert roomy.wait(ContainerStopped, task).exit_code == 0, roomy.engine.logs(task, "app")
-    logs = roomy.engine.logs(task, "app")
+    assert roomy.wait(ContainerStopped, task).exit_code == 0, roomy.logs(task)
+    logs = roomy.logs(task)
     work = roomy.directory(task) / "app" / "work"
     real = os.path.realpath(work)
     assert logs.stdout.decode().splitlines() == [str(uid), str(gid), str(gid), real, str(work)]

@@ -30,7 +30,7 @@ def run(driver: Driver, task: str, name: str = "app") -> str:
     """Run a container of the task to its end, which must be good; returns what it wrote."""
     driver.engine.start_container(task, name)
     stopped = driver.wait(ContainerStopped, task, name)
-    logs = driver.engine.logs(task, name)
+    logs = driver.logs(task, name)
     assert (stopped.exit_code, stopped.reason) == (0, None), (stopped, logs)
     return logs.stdout.decode()
 

@@ -1,0 +1,134 @@
+"""What containers wrote, read page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from functools import partial
+from typing import Protocol
+
+HOLD_SECONDS = 20.0
+"""How long the server holds a call when nothing new comes."""
+
+Since = datetime | timedelta | float
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a container wrote at `time` (epoch seconds of real time).
+
+    `raw` has the line end, if there was one; bytes that are no UTF-8 are replaced.
+    """
+
+    time: float
+    container: str
+    stream: str
+    raw: str
+
+    @property
+    def text(self) -> str:
+        """The line without its end."""
+        return self.raw.removesuffix("\n")
+
+    @property
+    def timestamp(self) -> str:
+        """The time in UTC, as in 2026-11-24T10:36:55.123456Z."""
+        moment = datetime.fromtimestamp(self.time, UTC)
+        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """Some lines; `cursor` asks for those after them. `more`: there are some already. `ended`:
+    there will never be any. `containers`: all whose lines were asked for, in the task's order.
+    """
+
+    containers: list[str]
+    lines: list[LogLine]
+    cursor: str
+    more: bool
+    ended: bool
+
+
+class LogSource(Protocol):
+    """Gives pages of logs (an `AdminClient`)."""
+
+    def read_logs(
+        self,
+        task: str,
+        container: str | None = None,
+        *,
+        stream: str | None = None,
+        since: float | None = None,
+        ago: float | None = None,
+        tail: int | None = None,
+        cursor: str | None = None,
+        wait: float | None = None,
+    ) -> LogPage: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which lines of a task: of a container (None: of all), of a stream (None: of both), written
+    `since` a moment (a timedelta: so long before now), and of those the last `tail` of each
+    container.
+
+    :raises ValueError: there is no such stream, or `tail` is negative.
+    """
+
+    task: str
+    container: str | None = None
+    stream: str | None = None
+    since: Since | None = None
+    tail: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.stream not in (None, "stdout", "stderr"):
+            raise ValueError(f"stream is 'stdout' or 'stderr', not {self.stream!r}")
+        if self.tail is not None and self.tail < 0:
+            raise ValueError(f"tail is a number of lines, not {self.tail}")
+
+    def pages(self, source: LogSource, *, follow: bool = False) -> Iterator[LogPage]:
+        """What there is; `follow`: and what comes, until the task (or `container`) has stopped."""
+        since = self.since.timestamp() if isinstance(self.since, datetime) else self.since
+        read = partial(
+            source.read_logs,
+            self.task,
+            self.container,
+            stream=self.stream,
+            since=None if isinstance(since, timedelta) else since,
+            ago=since.total_seconds() if isinstance(since, timedelta) else None,
+            tail=self.tail,
+            wait=HOLD_SECONDS if follow else None,
+        )
+        page = read()
+        yield page
+        while page.more or (follow and not page.ended):
+            page = read(cursor=page.cursor)
+            yield page
+
+
+def collect(
+    source: LogSource, query: LogQuery, *, timestamps: bool = False
+) -> dict[str, dict[str, str]]:
+    """What there is, by container and stream."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    names: list[str] = []
+    for page in query.pages(source):
+        names = page.containers
+        for line in page.lines:
+            text = f"{line.timestamp} {line.raw}" if timestamps else line.raw
+            parts.setdefault((line.container, line.stream), []).append(text)
+    return {
+        name: {stream: "".join(parts.get((name, stream), ())) for stream in ("stdout", "stderr")}
+        for name in names
+    }
+
+
+def follow_lines(source: LogSource, query: LogQuery) -> Iterator[LogLine]:
+    """Lines as they come, until the task (or the container) has stopped."""
+    for page in query.pages(source, follow=True):
+        yield from page.lines
