@@ -334,8 +334,9 @@ class ProcessEngine:
             reason = describe_failure(execution.launch, event["step"], event["errno"])
             execution.finish(None, reason)
         else:
-            is_whole = not event["overdue"] and execution.container.phase is Phase.RUNNING
-            execution.finish(event["code"] if is_whole else None)
+            # With its container it is killed, unless it has ended by itself just before.
+            is_over = execution.container.phase is not Phase.RUNNING and event["code"] == KILLED
+            execution.finish(None if event["overdue"] or is_over else event["code"])
         self._finish_removal(task)
 
     def _on_excess(self, key: str) -> None:
