@@ -13,6 +13,8 @@ from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.events import Events
 from kecs_server.aws.events import Sender
 from kecs_server.aws.fetching import Fetcher
+from kecs_server.aws.logs import Logs
+from kecs_server.aws.pool import Pool
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.images import parse_images
 from kecs_server.domain.task import Task
@@ -32,6 +34,9 @@ from kecs_server.state.realms import Realms
 
 RELAY_ENDPOINT = "http://169.254.170.2"
 """The agent's address in a container on a kind node (see `engines.kubernetes.relay`)."""
+
+LOG_THREADS = 4
+"""Containers whose lines are sent to CloudWatch Logs at the same time."""
 
 REMOVAL_TIMEOUT = 5.0
 """Seconds that the end of a realm waits for its processes to be gone."""
@@ -60,6 +65,7 @@ class Environment:
         self._lock = threading.Lock()
         self._endpoints_by_url: dict[str, Endpoints] = {}
         self._sender = Sender()
+        self._log_pool = Pool("awslogs", LOG_THREADS)
         self._fetcher = Fetcher(self._observe)
         self.scheduler = Scheduler(self.engines, self.network, self._spec_of, self._fetch)
         self.realms = Realms(settings.secret, self._make_realm, self._end_realm)
@@ -75,6 +81,7 @@ class Environment:
         self.scheduler.stop()
         self._fetcher.close()
         self._sender.close()
+        self._log_pool.close()
         for realm in self.realms.all():
             realm.end()
         for engine in self.engines.values():
@@ -96,7 +103,9 @@ class Environment:
         )
         endpoints = self._endpoints(realm.aws_endpoint)
         if endpoints is not None:
+            host = self.engines[realm.engine]
             realm.watchers.append(Events(self._sender, endpoints))
+            realm.watchers.append(Logs(self._log_pool, endpoints, lambda: host.engine))
         return realm
 
     def _end_realm(self, realm: Realm) -> None:

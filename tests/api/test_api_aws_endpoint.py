@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from moto_server import Moto
 from pytest_kecs.admin import AdminClient
 from pytest_kecs.launcher import Launcher
 
-SHOW = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+SHOW = "import json, os, sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))"
 ROLE = {"executionRoleArn": "arn:aws:iam::123456789012:role/execution"}
 QUICK_SECONDS = 8.0
 """Less than it takes to give up an endpoint that does not answer."""
@@ -49,14 +50,15 @@ def secrets(**values: str) -> list[dict[str, str]]:
     return [{"name": name, "valueFrom": value} for name, value in values.items()]
 
 
-def shown(ecs: Any, admin: AdminClient, **members: Any) -> Any:
+def shown(ecs: Any, **members: Any) -> Any:
     """The variables of a container."""
-    definition = register(ecs, "show", container(command=SHOW, **members), **ROLE)
-    arn = run(ecs, definition)["taskArn"]
-    wait_stopped(ecs, arn)
-    [log] = admin.logs(arn)
-    assert task(ecs, arn)["containers"][0].get("exitCode") == 0, task(ecs, arn)
-    return json.loads(log.stdout)
+    with tempfile.NamedTemporaryFile() as file:
+        command = [sys.executable, "-c", SHOW, file.name]
+        definition = register(ecs, "show", container(command=command, **members), **ROLE)
+        arn = run(ecs, definition)["taskArn"]
+        wait_stopped(ecs, arn)
+        assert task(ecs, arn)["containers"][0].get("exitCode") == 0, task(ecs, arn)
+        return json.load(file)
 
 
 def failure(ecs: Any, **members: Any) -> str:
@@ -69,14 +71,13 @@ def failure(ecs: Any, **members: Any) -> str:
     return str(stopped["stoppedReason"])
 
 
-def test_secrets_of_secrets_manager(rest: Any, admin: AdminClient, moto: Moto, name: str) -> None:
+def test_secrets_of_secrets_manager(rest: Any, moto: Moto, name: str) -> None:
     manager = moto.client("secretsmanager")
     first = manager.create_secret(Name=name, SecretString='{"user": "me", "n": 1}')
     arn = first["ARN"]
     manager.put_secret_value(SecretId=arn, SecretString='{"user": "you"}')
     found = shown(
         rest,
-        admin,
         secrets=secrets(
             WHOLE=arn,
             KEY=f"{arn}:user::",
@@ -92,7 +93,7 @@ def test_secrets_of_secrets_manager(rest: Any, admin: AdminClient, moto: Moto, n
     ]
 
 
-def test_parameters_of_ssm(rest: Any, admin: AdminClient, moto: Moto, name: str) -> None:
+def test_parameters_of_ssm(rest: Any, moto: Moto, name: str) -> None:
     ssm = moto.client("ssm")
     wanted = {f"P{n}": f"/{name}/p{n}" for n in range(12)}
     for parameter in wanted.values():
@@ -100,20 +101,20 @@ def test_parameters_of_ssm(rest: Any, admin: AdminClient, moto: Moto, name: str)
     ssm.put_parameter(Name=name, Value="flat", Type="String")
     arn = "arn:aws:ssm:us-east-1:123456789012:parameter"
     by_arn = {"FLAT": f"{arn}/{name}", "DEEP": f"{arn}/{name}/p3"}
-    found = shown(rest, admin, secrets=secrets(**wanted, **by_arn))
+    found = shown(rest, secrets=secrets(**wanted, **by_arn))
     assert {each: found[each] for each in wanted} == {
         variable: f"value of {parameter}" for variable, parameter in wanted.items()
     }
     assert (found["FLAT"], found["DEEP"]) == ("flat", f"value of /{name}/p3")
 
 
-def test_environment_files_of_s3(rest: Any, admin: AdminClient, moto: Moto, name: str) -> None:
+def test_environment_files_of_s3(rest: Any, moto: Moto, name: str) -> None:
     s3 = moto.client("s3")
     s3.create_bucket(Bucket=name)
     s3.put_object(Bucket=name, Key="deep/one.env", Body="A=1\nB=één\n".encode())
     s3.put_object(Bucket=name, Key="two.env", Body=b"A=2\nC=3\n")
     files = [f"arn:aws:s3:::{name}/deep/one.env", f"arn:aws:s3:::{name}/two.env"]
-    found = shown(rest, admin, environmentFiles=[{"type": "s3", "value": each} for each in files])
+    found = shown(rest, environmentFiles=[{"type": "s3", "value": each} for each in files])
     assert (found["A"], found["B"], found["C"]) == ("1", "één", "3")
 
 
@@ -121,24 +122,22 @@ def test_what_is_registered_wins(rest: Any, admin: AdminClient, moto: Moto, name
     manager = moto.client("secretsmanager")
     arn = manager.create_secret(Name=name, SecretString="the endpoint's")["ARN"]
     admin.set_secret(name, "the test's")
-    assert shown(rest, admin, secrets=secrets(A=arn))["A"] == "the test's"
+    assert shown(rest, secrets=secrets(A=arn))["A"] == "the test's"
 
 
-def test_the_region_of_a_reference(rest: Any, admin: AdminClient, moto: Moto, name: str) -> None:
+def test_the_region_of_a_reference(rest: Any, moto: Moto, name: str) -> None:
     far = moto.client("secretsmanager", "eu-west-1")
     arn = far.create_secret(Name=name, SecretString="far away")["ARN"]
     assert ":eu-west-1:" in arn
-    assert shown(rest, admin, secrets=secrets(A=arn))["A"] == "far away"
+    assert shown(rest, secrets=secrets(A=arn))["A"] == "far away"
 
 
-def test_containers_find_the_rest_of_aws(
-    rest: Any, admin: AdminClient, moto: Moto, server: Launcher
-) -> None:
-    found = shown(rest, admin)
+def test_containers_find_the_rest_of_aws(rest: Any, moto: Moto, server: Launcher) -> None:
+    found = shown(rest)
     assert found["AWS_ENDPOINT_URL"] == moto.url
     assert found["AWS_ENDPOINT_URL_ECS"] == server.endpoint
     own = [{"name": "AWS_ENDPOINT_URL", "value": "http://own"}]
-    assert shown(rest, admin, environment=own)["AWS_ENDPOINT_URL"] == "http://own"
+    assert shown(rest, environment=own)["AWS_ENDPOINT_URL"] == "http://own"
 
 
 def test_what_the_endpoint_does_not_have(rest: Any, moto: Moto, name: str) -> None:

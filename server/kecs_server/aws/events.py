@@ -85,9 +85,10 @@ class Events:
         seen = self._services.setdefault(service.arn, _SeenService())
         now = realm.clock.now()
         for deployment in reversed(service.deployments):
-            if seen.rollouts.get(deployment.id) != deployment.rollout_state:
-                seen.rollouts[deployment.id] = deployment.rollout_state
-                kind, name = _ROLLOUTS[deployment.rollout_state]
+            state = deployment.rollout_state
+            if seen.rollouts.get(deployment.id) != state and state in _ROLLOUTS:
+                seen.rollouts[deployment.id] = state
+                kind, name = _ROLLOUTS[state]
                 detail = {
                     "eventType": kind,
                     "eventName": name,

@@ -70,6 +70,22 @@ class WantedFile:
     arn: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogGroup:
+    """Where a container with the log driver awslogs writes to. `is_created`: it need not be there
+    before.
+    """
+
+    region: str
+    name: str
+    prefix: str | None
+    is_created: bool
+
+    def stream(self, container: str, task_id: str) -> str | None:
+        """The stream's name; None: the container's runtime id."""
+        return f"{self.prefix}/{container}/{task_id}" if self.prefix else None
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What the references of a task stand for, by container. Never shown to anybody."""
@@ -130,3 +146,17 @@ def wanted_secrets(containers: list[Structure]) -> Iterator[WantedSecret]:
         for secret in logging.get("secretOptions", ()):
             reference = parse_secret(secret["valueFrom"])
             yield WantedSecret(container["name"], secret["name"], reference, for_log_driver=True)
+
+
+def log_group(container: Structure, secret_options: Variables) -> LogGroup | None:
+    """Of a container definition; None: it has another log driver, or none."""
+    logging = container.get("logConfiguration", {})
+    options = {**logging.get("options", {}), **secret_options}
+    if logging.get("logDriver") != "awslogs":
+        return None
+    return LogGroup(
+        region=options["awslogs-region"],
+        name=options["awslogs-group"],
+        prefix=options.get("awslogs-stream-prefix") or None,
+        is_created=options.get("awslogs-create-group") == "true",
+    )

@@ -10,9 +10,11 @@ from enum import IntEnum
 from typing import Any
 
 from kecs_server.domain.ports import Binding
+from kecs_server.domain.references import LogGroup
 from kecs_server.domain.references import Resources
 from kecs_server.domain.references import WantedFile
 from kecs_server.domain.references import WantedSecret
+from kecs_server.domain.references import log_group
 from kecs_server.domain.references import wanted_secrets
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.task_definition import TaskDefinition
@@ -195,6 +197,21 @@ class Task:
     @property
     def has_health_check(self) -> bool:
         return any(c.essential and "healthCheck" in c.definition for c in self.containers)
+
+    @property
+    def needs_resources(self) -> bool:
+        """Whether something is to be fetched or seen to before it is provisioned."""
+        drivers = [
+            container.definition.get("logConfiguration", {}).get("logDriver")
+            for container in self.containers
+        ]
+        return bool("awslogs" in drivers or self.wanted_secrets() or self.wanted_files())
+
+    def log_group(self, container: Container) -> LogGroup | None:
+        """Where the container's lines go, if its log driver is awslogs and resources are there."""
+        if self.resources is None:
+            return None
+        return log_group(container.definition, self.resources.log_options.get(container.name, {}))
 
     @property
     def health_status(self) -> str:

@@ -63,12 +63,17 @@ STORED = (
             "disableNetworking",
             "dockerSecurityOptions",
             "firelensConfiguration",
-            "logConfiguration",
             "repositoryCredentials",
             "resourceRequirements",
             "versionConsistency",
         ),
         _LATER,
+    ),
+    Stored(
+        "ContainerDefinition",
+        ("logConfiguration",),
+        "awslogs needs `--kecs-aws-endpoint`, sends line by line and never blocks the container; "
+        "other drivers send nothing. Options from secrets must be there",
     ),
     Stored("ContainerDefinition", ("ulimits",), "a Pod has those of its node", engine="kubernetes"),
     Stored("ContainerDefinition", ("cpu",), _NO_CPU_LIMIT, engine="process"),

@@ -27,7 +27,7 @@ DEFAULT_RESTART_PERIOD = 300
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Get what the task's definition refers to: secrets, environment files."""
+    """Get secrets and environment files that the definition refers to; open its log streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def _fetch(task: Task) -> Iterator[Command]:
     if task.fetch_asked:
         return
     task.fetch_asked = True
-    if task.wanted_secrets() or task.wanted_files():
+    if task.needs_resources:
         yield Fetch()
     else:
         task.resources = Resources()

@@ -1,0 +1,238 @@
+"""The log driver awslogs: what containers write, to CloudWatch Logs while they write it
+(ecs-facts 6.13).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from kecs_server.aws.endpoints import EndpointError
+from kecs_server.aws.endpoints import Endpoints
+from kecs_server.aws.errors import ResourceError
+from kecs_server.aws.pool import Pool
+from kecs_server.domain.references import LogGroup
+from kecs_server.domain.service import Service
+from kecs_server.domain.task import Container
+from kecs_server.domain.task import Task
+from kecs_server.engines.base import Engine
+from kecs_server.engines.logs import START
+from kecs_server.engines.logs import ContainerLog
+from kecs_server.engines.logs import LogEntry
+from kecs_server.state.realm import Realm
+
+Structure = dict[str, Any]
+
+_log = logging.getLogger(__name__)
+
+MAX_EVENT = 262_118
+"""Bytes of one event; a longer line becomes several (256 KiB less the overhead)."""
+
+OVERHEAD = 26
+"""Bytes that each event counts for besides its text."""
+
+MAX_BATCH = 1_048_576
+MAX_EVENTS = 10_000
+"""Bytes and events that PutLogEvents takes at once."""
+
+PIECES_AT_ONCE = 16
+"""Pieces of one log that are sent before others have their turn."""
+
+_FAILED = (
+    "failed to validate logger args: create stream has been retried 1 times: failed to create "
+    "Cloudwatch log stream: "
+)
+
+
+def open_stream(endpoints: Endpoints, group: LogGroup, stream: str | None) -> None:
+    """Make the log stream, and its group if that is asked for. Without a name, which only a
+    container that runs has, only see that the group is there.
+
+    :raises ResourceError: it cannot be, in ECS's words.
+    """
+    try:
+        if group.is_created:
+            _create(endpoints, group, "create_log_group", logGroupName=group.name)
+        if stream is None:
+            endpoints.call(
+                "logs", group.region, "describe_log_streams", logGroupName=group.name, limit=1
+            )
+        else:
+            names = {"logGroupName": group.name, "logStreamName": stream}
+            _create(endpoints, group, "create_log_stream", **names)
+    except EndpointError as error:
+        raise ResourceError(f"{_FAILED}{error}") from error
+
+
+def _create(endpoints: Endpoints, group: LogGroup, operation: str, **names: str) -> None:
+    try:
+        endpoints.call("logs", group.region, operation, **names)
+    except EndpointError as error:
+        if error.code != "ResourceAlreadyExistsException":
+            raise
+
+
+class Logs:
+    """Follows the containers of one realm that log to awslogs: a watcher of it."""
+
+    def __init__(
+        self, pool: Pool, endpoints: Endpoints, engine: Callable[[], Engine | None]
+    ) -> None:
+        self._pool = pool
+        self._endpoints = endpoints
+        self._engine = engine
+        self._streams: dict[str, _Stream] = {}
+
+    def task_changed(self, realm: Realm, task: Task) -> None:
+        """Begin to follow a container when it has started, the first time or again."""
+        engine = self._engine()
+        if engine is None:
+            return
+        for container in task.containers:
+            if not container.started or container.is_stopped:
+                continue
+            group = task.log_group(container)
+            if group is None:
+                continue
+            stream = self._streams.get(container.arn)
+            if stream is None:
+                try:
+                    log = engine.logs(task.id, container.name)
+                except KeyError:
+                    continue  # The engine has lost the task, and will say so.
+                stream = self._new_stream(task, container, group, log)
+                self._streams[container.arn] = stream
+            stream.follow()
+        if task.is_stopped:
+            for container in task.containers:
+                self._streams.pop(container.arn, None)
+
+    def service_changed(self, realm: Realm, service: Service) -> None:
+        """Services write nothing."""
+
+    def _new_stream(
+        self, task: Task, container: Container, group: LogGroup, log: ContainerLog
+    ) -> _Stream:
+        name = group.stream(container.name, task.id) or container.runtime_id or container.name
+        return _Stream(self._pool, self._endpoints, group, name, log)
+
+
+class _Stream:
+    """One container's way to its log stream; one job at a time carries what is new."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        endpoints: Endpoints,
+        group: LogGroup,
+        name: str,
+        log: ContainerLog,
+    ) -> None:
+        self._pool = pool
+        self._endpoints = endpoints
+        self._group = group
+        self._name = name
+        self._log = log
+        self._cursor = START
+        self._is_open = group.prefix is not None
+        self._complained = False
+        self._lock = threading.Lock()
+        self._listening: ExitStack | None = None
+        self._busy = False
+        self._again = False
+
+    def follow(self) -> None:
+        """Carry what is there and what comes, to the container's end."""
+        with self._lock:
+            if self._listening is not None:
+                return
+            self._listening = ExitStack()
+            self._listening.enter_context(self._log.listening(self._wake))
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._busy:
+                self._again = True
+                return
+            self._busy = True
+        self._pool.submit(self._carry)
+
+    def _carry(self) -> None:
+        with self._lock:
+            self._again = False
+        try:
+            is_over = self._carry_pieces()
+        except FileNotFoundError:
+            is_over = True  # The task was forgotten a moment ago.
+        except Exception:
+            _log.exception("lines could not be sent to the stream %s", self._name)
+            is_over = True
+        with self._lock:
+            self._busy = self._again
+            if self._again:
+                self._pool.submit(self._carry)
+            elif is_over and self._listening is not None:
+                self._listening.close()
+                self._listening = None
+
+    def _carry_pieces(self) -> bool:
+        """Whether the container's last line has been sent."""
+        for _ in range(PIECES_AT_ONCE):
+            chunk = self._log.read(self._cursor, whole_lines=True)
+            for batch in batches(chunk.entries):
+                self._send(batch)
+            self._cursor = chunk.cursor
+            if not chunk.more:
+                return chunk.ended
+        with self._lock:
+            self._again = True
+        return False
+
+    def _send(self, events: list[Structure]) -> None:
+        names = {"logGroupName": self._group.name, "logStreamName": self._name}
+        try:
+            if not self._is_open:
+                open_stream(self._endpoints, self._group, self._name)
+                self._is_open = True
+            self._endpoints.call(
+                "logs", self._group.region, "put_log_events", logEvents=events, **names
+            )
+        except (EndpointError, ResourceError) as error:
+            if not self._complained:
+                self._complained = True
+                _log.warning("%s takes no lines for %s: %s", self._endpoints.url, self._name, error)
+
+
+def batches(entries: Iterable[LogEntry]) -> Iterator[list[Structure]]:
+    """The lines as events, in portions that PutLogEvents takes."""
+    batch: list[Structure] = []
+    size = 0
+    for entry in entries:
+        for part in _parts(entry.data):
+            if batch and (size + len(part) + OVERHEAD > MAX_BATCH or len(batch) == MAX_EVENTS):
+                yield batch
+                batch, size = [], 0
+            text = part.decode("utf-8", "replace")
+            batch.append({"timestamp": round(entry.time * 1000), "message": text})
+            size += len(part) + OVERHEAD
+    if batch:
+        yield batch
+
+
+def _parts(line: bytes) -> Iterator[bytes]:
+    """The line without its end, cut where it is too long; an empty one is no event."""
+    data = line.rstrip(b"\r\n").decode("utf-8", "replace").encode()
+    while data:
+        end = len(data)
+        if end > MAX_EVENT:
+            end = MAX_EVENT
+            while data[end] & 0xC0 == 0x80:
+                end -= 1
+        yield data[:end]
+        data = data[end:]
