@@ -55,17 +55,17 @@ def test_collecting_starts_no_server(inner: pytest.Pytester, home: Path) -> None
     assert list(home.iterdir()) == []
 
 
-def test_importing_the_plugin_takes_less_than_30_ms() -> None:
+def test_importing_the_plugin_imports_little() -> None:
+    """How long that takes is measured in `benchmarks`."""
     script = (
-        "import time, _pytest.config, _pytest.terminal, _pytest.logging\n"
-        "start = time.perf_counter()\n"
+        "import sys, pytest, _pytest.config, _pytest.terminal, _pytest.logging\n"
+        "before = set(sys.modules)\n"
         "import pytest_kecs.plugin\n"
-        "print(time.perf_counter() - start)\n"
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before})\n"
+        "print(*(name for name in sys.modules if name.startswith('kecs_server.')))\n"
     )
-    # The best of a few: other programs of the machine are not the plugin's.
-    assert min(_seconds(script) for _ in range(5)) < 0.030
-
-
-def _seconds(script: str) -> float:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    return float(done.stdout)
+    packages, server = done.stdout.decode().splitlines()
+    foreign = set(packages.split()) - sys.stdlib_module_names - {"_pytest"}
+    assert foreign == {"pytest_kecs", "kecs_server"}
+    assert server == "kecs_server.credentials"
