@@ -125,13 +125,15 @@ class NodeLog(ContainerLog):
         self._failure = ""
 
     def begin_life(self, source: LogSource) -> None:
+        """Returns at once."""
         with self._changed:
             if any(each.source == source for each in self._readings):
                 return
             self._readings.append(_Reading(source))
         self.begin()
         if self._listeners:
-            self._follow()
+            # Not here: it may have to wait for somebody who reads from the node.
+            Thread(target=self._follow, name="kecs-log", daemon=True).start()
 
     def keep_life(self, source: LogSource) -> None:
         """Its last bytes; the container has ended."""
