@@ -12,8 +12,8 @@ from kecs_server.aws.pool import Pool
 PATIENCE = 20.0
 
 
-def names() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("pool-")]
+def threads(pool: Pool) -> int:
+    return sum(thread.name == pool._name for thread in threading.enumerate())
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def pool(request: pytest.FixtureRequest) -> Iterator[Pool]:
 
 
 def test_no_thread_without_a_job(pool: Pool) -> None:
-    assert names() == []
+    assert threads(pool) == 0
 
 
 def test_jobs_run_side_by_side_up_to_the_limit(pool: Pool) -> None:
@@ -36,7 +36,7 @@ def test_jobs_run_side_by_side_up_to_the_limit(pool: Pool) -> None:
     assert not third.is_set()
     both.wait(PATIENCE)
     assert third.wait(PATIENCE)
-    assert len(names()) == 2
+    assert threads(pool) == 2
 
 
 def test_an_idle_thread_is_used_again(pool: Pool) -> None:
@@ -44,7 +44,7 @@ def test_an_idle_thread_is_used_again(pool: Pool) -> None:
         done = threading.Event()
         pool.submit(done.set)
         assert done.wait(PATIENCE)
-    assert len(names()) <= 2
+    assert threads(pool) <= 2
 
 
 def test_a_job_that_fails_harms_no_other(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
@@ -60,5 +60,5 @@ def test_nothing_begins_after_the_end(pool: Pool) -> None:
     ran = threading.Event()
     pool.close()
     pool.submit(ran.set)
-    assert names() == []
+    assert threads(pool) == 0
     assert not ran.is_set()
