@@ -20,7 +20,6 @@ from kecs_server.engines.logs import ContainerLog
 
 TIME = b"2026-11-24T05:34:09.123456789Z"
 EPOCH = 1795498449.123456
-PATIENCE = 20.0
 SOURCE = LogSource(task_id="ab", pod="worker-1", uid="u", node="n", container="app", name="App")
 AGAIN = LogSource(task_id="ab", pod="worker-1", uid="u", node="n", container="app-r1", name="App")
 SECONDS = 20.0
@@ -273,7 +272,7 @@ def test_nothing_runs_on_the_node_when_nobody_follows_any_more(logs: NodeLogs, n
         follower.wait(b"one\n")
     assert processes_in(node / "app")
     logs.close()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SECONDS
     while processes_in(node / "app"):
         assert time.monotonic() < deadline
         time.sleep(0.01)
