@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from kecs_server.serving import serve
@@ -21,7 +22,9 @@ def main() -> int:
         )
         return 2
     serve(settings)
-    return 0
+    logging.shutdown()
+    # Not by way of the interpreter's end, which a thread that waits for an endpoint could hold up.
+    os._exit(0)
 
 
 if __name__ == "__main__":

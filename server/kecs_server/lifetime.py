@@ -8,6 +8,8 @@ import select
 import sys
 import threading
 import time
+from queue import Empty
+from queue import SimpleQueue
 
 
 class Lifetime:
@@ -18,7 +20,9 @@ class Lifetime:
     """
 
     def __init__(self, owner_pid: int | None, lease: float | None) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        # A signal may come just before the wait begins: what was put before it is not missed.
+        self._news: SimpleQueue[None] = SimpleQueue()
         self._reason: str | None = None
         self._owner_pid: int | None = None
         self._deadline: float | None = None
@@ -26,12 +30,12 @@ class Lifetime:
 
     def renew(self, owner_pid: int | None, lease: float | None) -> None:
         """Take another owner, or none and a lease."""
-        with self._changed:
+        with self._lock:
             self._owner_pid = owner_pid
             self._deadline = None
             if owner_pid is None and lease is not None:
                 self._deadline = time.monotonic() + lease
-            self._changed.notify_all()
+        self._news.put(None)
         if owner_pid is not None:
             threading.Thread(
                 target=self._watch, args=(owner_pid,), name="owner-watch", daemon=True
@@ -39,27 +43,26 @@ class Lifetime:
 
     def remaining(self) -> float | None:
         """Seconds of the lease that are left; None without one."""
-        with self._changed:
+        with self._lock:
             return None if self._deadline is None else self._deadline - time.monotonic()
 
     def stop(self, reason: str) -> None:
-        with self._changed:
-            self._reason = self._reason or reason
-            self._changed.notify_all()
+        self._reason = self._reason or reason
+        self._news.put(None)
 
     def wait(self) -> str:
         """Wait for the end; returns why it came."""
-        with self._changed:
-            while self._reason is None:
-                remaining = self.remaining()
-                if remaining is not None and remaining <= 0:
-                    return "the lease is over"
-                self._changed.wait(remaining)
-            return self._reason
+        while self._reason is None:
+            remaining = self.remaining()
+            if remaining is not None and remaining <= 0:
+                return "the lease is over"
+            with contextlib.suppress(Empty):
+                self._news.get(timeout=remaining)
+        return self._reason
 
     def _watch(self, owner_pid: int) -> None:
         wait_for_exit(owner_pid)
-        with self._changed:
+        with self._lock:
             if self._owner_pid == owner_pid:
                 self.stop(f"the owner, process {owner_pid}, is gone")
 
