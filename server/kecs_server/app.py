@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection
 
 from flask import Flask
+from flask import Request
 from flask import Response
 from flask import g
 from flask import request
@@ -24,7 +25,9 @@ from kecs_server.protocol import sts
 from kecs_server.protocol.dispatch import Answer
 from kecs_server.protocol.dispatch import Dispatcher
 from kecs_server.protocol.dispatch import error_answer
-from kecs_server.protocol.dispatch import foreign_service
+from kecs_server.protocol.foreign import CODE
+from kecs_server.protocol.foreign import STATUS
+from kecs_server.protocol.foreign import refusal
 from kecs_server.protocol.signature import SignedRequest
 
 JSON_TYPE = "application/x-amz-json-1.1"
@@ -71,14 +74,21 @@ def _create_app(environment: Environment, hosts: Collection[str]) -> Flask:
         # Whatever the answer will be, the body must not stay on a kept-alive connection.
         problem = _body_problem()
         if problem is not None:
-            refusal = _json(error_answer(SerializationException(problem)))
+            answer = _json(error_answer(SerializationException(problem)))
             # Where the body ends, and the next request begins, cannot be told.
-            refusal.headers["Connection"] = "close"
-            return refusal
+            answer.headers["Connection"] = "close"
+            return answer
         host = request.host.rpartition(":")[0] or request.host
         if host not in hosts:
             # A web page whose name resolves to loopback must not reach what runs commands.
             return _json(error_answer(AccessDeniedException(f"Host '{request.host}' is not mine.")))
+        service = _service_of(request)
+        if service not in (None, "ecs", "sts"):
+            refused = refusal(service, request.content_type or "")
+            headers = {"x-amzn-ErrorType": CODE}
+            return Response(
+                refused.body, status=STATUS, content_type=refused.content_type, headers=headers
+            )
         return None
 
     @app.after_request
@@ -94,11 +104,8 @@ def _create_app(environment: Environment, hosts: Collection[str]) -> Flask:
     @app.post("/")
     def call() -> Response:
         signed = _signed_request()
-        service = _service_of(signed)
-        if service == "sts":
+        if _service_of(request) == "sts":
             return _sts(dispatcher, environment, signed)
-        if service not in (None, "ecs"):
-            return _json(error_answer(foreign_service(service)))
         return _json(dispatcher.answer(signed))
 
     return app
@@ -126,10 +133,12 @@ def _signed_request() -> SignedRequest:
     )
 
 
-def _service_of(signed: SignedRequest) -> str | None:
-    """The service that the credential scope names; whether it is true is checked later."""
-    scope = signed.headers.get("authorization", "").partition("Credential=")[2].split(",")[0]
-    parts = scope.split("/")
+def _service_of(request: Request) -> str | None:
+    """The service that the credential scope names, in the header or in a presigned URL; whether
+    it is true is checked later.
+    """
+    scope = request.headers.get("authorization", "").partition("Credential=")[2].split(",")[0]
+    parts = (scope or request.args.get("X-Amz-Credential", "")).split("/")
     return parts[3] if len(parts) >= 5 else None
 
 
@@ -137,7 +146,7 @@ def _sts(dispatcher: Dispatcher, environment: Environment, signed: SignedRequest
     try:
         caller = dispatcher.authenticate(signed)
         if not sts.is_get_caller_identity(signed.body):
-            raise foreign_service("sts (other than GetCallerIdentity)")
+            raise AccessDeniedException("Of STS this pytest-kecs server has GetCallerIdentity.")
     except EcsError as error:
         text = sts.error(error.code, error.message or "", g.request_id)
         return Response(text, status=403, mimetype="text/xml")

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kecs_server.errors import AccessDeniedException
 from kecs_server.errors import EcsError
 from kecs_server.errors import NotImplementedException
 from kecs_server.errors import ServerException
@@ -120,15 +119,6 @@ def error_answer(error: EcsError) -> Answer:
     if error.message is not None:
         body["message"] = error.message
     return Answer(error.status, body)
-
-
-def foreign_service(service: str) -> EcsError:
-    """The refusal of a request for another AWS service."""
-    return AccessDeniedException(
-        f"This endpoint is a pytest-kecs server: it has Amazon ECS and STS GetCallerIdentity, not "
-        f"the service '{service}'. In a task, AWS_ENDPOINT_URL points here so that nothing reaches "
-        "real AWS by accident."
-    )
 
 
 def _operation_name(target: str) -> str:
