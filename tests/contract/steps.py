@@ -38,7 +38,7 @@ def wait_health(kecs: Kecs, task: Task, status: str) -> Task:
     return kecs.describe(task)
 
 
-def wait_for(has_come: Callable[[], bool], otherwise: str) -> None:
+def wait_for(has_come: Callable[[], object], otherwise: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not has_come():
         assert time.monotonic() < deadline, otherwise

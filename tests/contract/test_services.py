@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from steps import on_term
+from steps import wait_for
 
 from pytest_kecs.kecs import Kecs
 from pytest_kecs.waiting import WaitTimeout
@@ -150,3 +151,33 @@ def test_replaces_a_task_whose_health_checks_fail(
     assert heir_started < stopped["stoppingAt"]
     text = f"(service web) (task {stopped.id}) failed container health checks."
     assert text in messages(ecs_client)
+
+
+def test_failed_tasks_are_those_whose_health_checks_failed_until_one_is_healthy(
+    kecs: Kecs, ecs_client: Any, register: Any
+) -> None:
+    def failed_tasks() -> int:
+        [service] = ecs_client.describe_services(services=["web"])["services"]
+        return int(service["deployments"][0]["failedTasks"])
+
+    check = {"command": ["CMD-SHELL", "exit 1"], "interval": 5, "retries": 1}
+    app = {"command": on_term("exit 0"), "healthCheck": check}
+    ecs_client.create_cluster()
+    ecs_client.create_service(
+        serviceName="web",
+        taskDefinition=register(app=app),
+        desiredCount=1,
+        deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100},
+    )
+    seen: set[str] = set()
+    for count in (1, 2):
+        wait_for(lambda: running(ecs_client) - seen, "no replacement")
+        [task] = running(ecs_client) - seen
+        seen.add(task)
+        kecs.wait_running(task)
+        kecs.advance_clock(6)
+        kecs.assert_stopped(task, reason="Task failed container health checks")
+        assert failed_tasks() == count
+    ecs_client.update_service(service="web", taskDefinition=register(app=on_term("exit 0")))
+    kecs.wait_stable("web")
+    assert failed_tasks() == 0

@@ -35,6 +35,7 @@ def test_while_it_waits_for_a_dependency(kecs: Kecs, ecs_client: Any, register: 
     assert stopped.exit_codes["side"] == 9
     assert "exitCode" not in stopped.containers["app"]
     assert "startedAt" not in stopped
+    assert stopped["executionStoppedAt"] >= stopped["stoppingAt"]
 
 
 def test_while_it_is_being_stopped(kecs: Kecs, ecs_client: Any, register: Any) -> None:

@@ -152,6 +152,8 @@ def _stop(task: Task, now: float) -> Iterator[Command]:
     for container in task.containers:
         if not container.released or container.restart_due:
             container.last_status = "STOPPED"
+            if container.essential and task.pull_started_at is not None:
+                task.execution_stopped_at = task.execution_stopped_at or now
     names = tuple(c.name for c in task.containers if _may_stop(task, c))
     for name in names:
         task.container(name).stopping = True

@@ -91,7 +91,10 @@ def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
         minimum_percent=configuration["minimumHealthyPercent"],
         maximum_percent=configuration["maximumPercent"],
     )
-    decided = plan(limits, [_member(service, task, now) for task in tasks])
+    members = [_member(service, task, now) for task in tasks]
+    if any(member.is_current and member.is_healthy for member in members):
+        service.primary.failed_tasks = 0
+    decided = plan(limits, members)
     stopped = [task for task in tasks if task.id in decided.stop]
     _stop(service, stopped, now)
     failed = [task for task in tasks if task.id in decided.replace]
@@ -123,7 +126,6 @@ def notice(service: Service, task: Task, before: Status, now: float) -> None:
             _count_failed_start(deployment, now)
         return
     if before < Status.RUNNING and deployment.failed_tasks:
-        deployment.failed_tasks = 0
         deployment.retry_at = None
     if before <= Status.RUNNING < task.last_status:
         _count_end(deployment, task, now)
