@@ -115,7 +115,7 @@ def test_lines_of_all_lives_of_a_container(
 ) -> None:
     flag = tmp_path / "flag"
     script = (
-        f"echo begins; while [ ! -e {flag} ]; do sleep 0.02; done; rm {flag}; echo ends; exit 1"
+        f"echo begins; while [ ! -e '{flag}' ]; do sleep 0.02; done; rm '{flag}'; echo ends; exit 1"
     )
     policy = {"enabled": True, "restartAttemptPeriod": 60}
     arn = start(rest, shell(script, restartPolicy=policy, **driver(group, stream_prefix="p")))

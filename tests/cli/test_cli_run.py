@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -133,10 +134,11 @@ def test_a_file_that_is_no_program(kecs: Any, tmp_path: Path) -> None:
 def test_killing_the_command_itself_ends_everything(kecs: Any, tmp_path: Path) -> None:
     # One is below the program, one is a daemon, and one is a daemon that cleared its variables.
     script = (
-        f"setsid sh -c 'sleep 1001 & echo $! >> {tmp_path}/pids; exec sleep 1002' & "
-        f"setsid sh -c 'env -i sleep 1003 & echo $! >> {tmp_path}/pids; exec sleep 1004' & "
-        f"sleep 1005 & echo $! >> {tmp_path}/pids; "
-        f"while [ $(wc -l < {tmp_path}/pids) != 3 ]; do sleep 0.01; done; echo ready; wait"
+        f"cd {shlex.quote(str(tmp_path))}; touch pids; "
+        "setsid sh -c 'sleep 1001 & echo $! >> pids; exec sleep 1002' & "
+        "setsid sh -c 'env -i sleep 1003 & echo $! >> pids; exec sleep 1004' & "
+        "sleep 1005 & echo $! >> pids; "
+        "while [ $(wc -l < pids) != 3 ]; do sleep 0.01; done; echo ready; wait"
     )
     with kecs.start("run", "--", "sh", "-c", script) as process:
         assert process.stdout.readline() == "ready\n"
@@ -157,7 +159,7 @@ def test_killing_the_command_itself_ends_everything(kecs: Any, tmp_path: Path) -
 
 def test_what_the_program_leaves_on_purpose_is_left(kecs: Any, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    ended = kecs("run", "--", "sh", "-c", f"sleep 1001 > /dev/null 2>&1 & echo $! > {pid}")
+    ended = kecs("run", "--", "sh", "-c", f"sleep 1001 > /dev/null 2>&1 & echo $! > '{pid}'")
     assert ended.returncode == 0
     left = psutil.Process(int(pid.read_text()))
     assert left.is_running()

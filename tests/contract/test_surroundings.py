@@ -94,7 +94,7 @@ def test_program_that_is_garbage(kecs: Kecs, register: Any) -> None:
     write = r"printf '\177ELF\000\001\377 garbage' > program && chmod 755 program"
     points = [{"sourceVolume": "programs", "containerPath": "/in"}]
     writer = {
-        "command": f"cd ${{KECS_VOLUME_PROGRAMS:-/in}} && {write}",
+        "command": f'cd "${{KECS_VOLUME_PROGRAMS:-/in}}" && {write}',
         "mountPoints": points,
         "essential": False,
     }

@@ -207,8 +207,9 @@ def test_errors_of_the_server_are_shown_to_the_test_that_met_them(
     inner: pytest.Pytester,
 ) -> None:
     program = inner.path / "broken_server"
-    program.write_text(
-        f"#!{sys.executable}\n"
+    script = inner.path / "broken_server.py"
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{script}' \"$@\"\n")
+    script.write_text(
         "import sys\n"
         "from kecs_server.__main__ import main\n"
         "from kecs_server.scheduler import services\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_a_wrong_value_ends_the_run_with_one_line(
     result.stderr.no_fnmatch_line("*Traceback*")
 
 
-@pytest.mark.parametrize("flag", ["--kecs-kubeconfig", "--kecs-kind-image"])
+@pytest.mark.parametrize("flag", ["--kecs-kubeconfig", "--kecs-context"])
 def test_a_value_that_pytest_took_for_a_test_path_is_refused(
     pytester: pytest.Pytester, flag: str
 ) -> None:
@@ -100,7 +101,7 @@ def test_a_value_that_pytest_took_for_a_test_path_is_refused(
     assert misled.ret == pytest.ExitCode.USAGE_ERROR
     misled.stderr.fnmatch_lines(
         [
-            f"ERROR: write {flag}={elsewhere}, with an equals sign: "
+            f"ERROR: write {shlex.quote(f'{flag}={elsewhere}')}, with an equals sign: "
             f"*, instead of {project} with {project / 'pytest.ini'}"
         ]
     )

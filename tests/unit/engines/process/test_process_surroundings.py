@@ -257,7 +257,7 @@ def test_standard_input_is_empty_unless_interactive(driver: Driver) -> None:
 
 
 def test_interactive_keeps_standard_input_open(driver: Driver, fifo: Fifo) -> None:
-    task = driver.start("sh", "-c", f"echo up > {fifo.path}; cat; exit 3", interactive=True)
+    task = driver.start("sh", "-c", f"echo up > '{fifo.path}'; cat; exit 3", interactive=True)
     fifo.read_line()
     driver.pid(task)
     result = driver.engine.execute(task, "app", ["true"], 10.0).result(30)  # it runs still
@@ -297,7 +297,7 @@ def test_init_ends_with_the_programs_code(driver: Driver, code: int) -> None:
 
 
 def test_init_hands_signals_on(driver: Driver, fifo: Fifo) -> None:
-    script = f"trap 'exit 9' TERM; echo up > {fifo.path}; while :; do sleep 0.05; done"
+    script = f"trap 'exit 9' TERM; echo up > '{fifo.path}'; while :; do sleep 0.05; done"
     task = driver.start("sh", "-c", script, init=True)
     fifo.read_line()
     driver.engine.stop_containers(task, ["app"])
@@ -314,7 +314,7 @@ def test_init_of_a_program_that_cannot_be_executed(driver: Driver) -> None:
 
 @linux_only
 def test_init_dies_with_all(driver: Driver, fifo: Fifo) -> None:
-    task = driver.start("sh", "-c", f"exec 3>{fifo.path}; echo up >&3; sleep 1000", init=True)
+    task = driver.start("sh", "-c", f"exec 3>'{fifo.path}'; echo up >&3; sleep 1000", init=True)
     fifo.read_line()
     driver.remove(task)
     assert not fifo.is_held()

@@ -41,7 +41,7 @@ def shell(script: str, *mounts: Mount, name: str = "app", **fields: Any) -> Cont
 
 def test_containers_share_a_volume_of_their_task(driver: Driver) -> None:
     first = shell("echo hello > in/put", at("/in"), name="first")
-    second = shell("cat out/put; cat $KECS_VOLUME_MY_DATA_1/put", at("/out"), name="second")
+    second = shell('cat out/put; cat "$KECS_VOLUME_MY_DATA_1/put"', at("/out"), name="second")
     task = driver.provision(first, second, volumes=(SCRATCH,))
     run(driver, task, "first")
     assert run(driver, task, "second") == "hello\nhello\n"
@@ -60,7 +60,7 @@ def test_a_shared_volume_outlives_its_tasks(driver: Driver) -> None:
     driver.remove(task)
     driver.engine.discard(task)
     same = Volume(name="two", kind=VolumeKind.SHARED, source="docker/x")
-    task = driver.provision(shell("cat $KECS_VOLUME_TWO/file", at("/a", same)), volumes=(same,))
+    task = driver.provision(shell('cat "$KECS_VOLUME_TWO/file"', at("/a", same)), volumes=(same,))
     assert run(driver, task) == "kept\n"
     other = Volume(name="one", kind=VolumeKind.SHARED, source="docker/../../y")
     task = driver.provision(shell("ls in; cd in; pwd -P", at("/in", other)), volumes=(other,))
@@ -86,10 +86,12 @@ def test_a_directory_of_the_host_survives_its_tasks(driver: Driver, tmp_path: Pa
     (there / "deep").mkdir(parents=True)
     (there / "deep" / "file").write_text("precious")
     volume = Volume(name="host", kind=VolumeKind.HOST, source=str(there))
-    script = f"ln -s {there} link; ln -s {there} $TMPDIR/link; ln -s {there}/deep/file .; ls"
+    script = (
+        f"ln -s '{there}' link; ln -s '{there}' \"$TMPDIR/link\"; ln -s '{there}/deep/file' .; ls"
+    )
     mounts = (at("/in", volume), at("/deep", volume), at("/scratch"))
     task = driver.provision(
-        shell(f"{script}; ln -s {there} scratch/link", *mounts, restarts=True),
+        shell(f"{script}; ln -s '{there}' scratch/link", *mounts, restarts=True),
         volumes=(volume, SCRATCH),
     )
     run(driver, task)
@@ -103,7 +105,7 @@ def test_a_task_directory_that_was_made_a_link(driver: Driver, tmp_path: Path) -
     there = tmp_path / "host"
     there.mkdir()
     (there / "file").write_text("precious")
-    script = f"cd ../..; rm -r app/work app/tmp; ln -s {there} app/work; ln -s {there} app/tmp"
+    script = f"cd ../..; rm -r app/work app/tmp; ln -s '{there}' app/work; ln -s '{there}' app/tmp"
     task = driver.provision(shell(script))
     run(driver, task)
     driver.remove(task)
@@ -190,7 +192,7 @@ def test_of_two_mounts_at_one_place_the_first_counts(driver: Driver) -> None:
 
 
 def test_a_mount_in_a_mount_is_reached_by_its_variable(driver: Driver) -> None:
-    spec = shell("ls in; touch $KECS_VOLUME_OTHER/file", at("/in/deep", OTHER), at("/in"))
+    spec = shell('ls in; touch "$KECS_VOLUME_OTHER/file"', at("/in/deep", OTHER), at("/in"))
     task = driver.provision(spec, volumes=(SCRATCH, OTHER))
     assert run(driver, task) == ""
     assert (driver.directory(task) / ".volumes" / "other" / "file").exists()
@@ -205,7 +207,7 @@ def test_mounts_of_a_container_that_starts_again(driver: Driver) -> None:
 
 
 def test_a_link_that_the_container_made_is_not_followed(driver: Driver, tmp_path: Path) -> None:
-    spec = shell(f"rm -r a; ln -s {tmp_path} a", at("/a/in"), restarts=True)
+    spec = shell(f"rm -r a; ln -s '{tmp_path}' a", at("/a/in"), restarts=True)
     task = driver.provision(spec, volumes=(SCRATCH,))
     run(driver, task)
     driver.seen.clear()
