@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from typing import Any
 
@@ -36,7 +37,19 @@ def run(kecs: Kecs, register: Any, python: Any, script: str, **more: Any) -> Any
 
 def test_the_container(kecs: Kecs, register: Any, python: Any) -> None:
     app = {"dockerLabels": {"team": "x"}, "cpu": 10, "memory": 96}
-    task, [seen] = run(kecs, register, python, "say(ask(''))", app=app)
+    script = """
+say(ask(''))
+later = ask('')
+while 'StartedAt' not in later: later = ask('')  # the agent has heard that it runs
+say(later)
+"""
+    task, [seen, later] = run(kecs, register, python, script, app=app)
+    assert seen["KnownStatus"] == later["KnownStatus"] == "RUNNING"
+    assert seen["DockerId"] == later["DockerId"]
+    [network] = later["Networks"]
+    assert network["NetworkMode"] == "bridge"
+    [address] = network["IPv4Addresses"]
+    assert not ipaddress.ip_address(address).is_unspecified
     assert seen["Name"] == "app"
     assert seen["Image"] == python[0]
     assert seen["ContainerARN"] == task["containers"][0]["containerArn"]
@@ -56,11 +69,32 @@ def test_the_task(kecs: Kecs, register: Any, python: Any) -> None:
         kecs, register, python, script, tags=[{"key": "owner", "value": "me"}]
     )
     assert plain["TaskARN"] == task.arn
+    assert plain["KnownStatus"] == "RUNNING"
+    assert [each["KnownStatus"] for each in plain["Containers"]] == ["RUNNING"]
     assert plain["Family"] == "inside"
     assert plain["Revision"] == "1"
     assert [each["Name"] for each in plain["Containers"]] == ["app"]
     assert "TaskTags" not in plain
     assert tagged["TaskTags"] == {"owner": "me"}
+
+
+def test_a_task_runs_when_all_of_it_does(kecs: Kecs, register: Any, python: Any) -> None:
+    image, interpreter = python
+    tell = [interpreter, "-c", ASK + "say(ask('/task'))"]
+    after = [{"containerName": "first", "condition": "SUCCESS"}]
+    family = register(
+        "two",
+        first={"image": image, "command": tell, "essential": False},
+        second={"image": image, "command": tell, "dependsOn": after},
+    )
+    task = kecs.run_task(family)
+    assert kecs.wait_stopped(task).exit_codes == {"first": 0, "second": 0}
+    first, second = (json.loads(kecs.logs(task, name, "stdout")) for name in ("first", "second"))
+    known = {each["Name"]: each["KnownStatus"] for each in first["Containers"]}
+    assert (first["KnownStatus"], known["first"]) == ("NONE", "RUNNING")
+    assert known["second"] in ("NONE", "PULLED")
+    known = {each["Name"]: each["KnownStatus"] for each in second["Containers"]}
+    assert (second["KnownStatus"], known) == ("RUNNING", {"first": "STOPPED", "second": "RUNNING"})
 
 
 def test_statistics(kecs: Kecs, register: Any, python: Any) -> None:
@@ -77,7 +111,7 @@ say(ask('/task/stats'))
     assert second["preread"] == first["read"] <= second["read"]
     used = second["cpu_stats"]["cpu_usage"]["total_usage"]
     assert used >= second["precpu_stats"]["cpu_usage"]["total_usage"] > 0
-    assert [each["name"] for each in of_task.values()] == ["app"]
+    assert {key: each["name"] for key, each in of_task.items()} == {first["id"]: "app"}
 
 
 def test_credentials_of_the_tasks_role(kecs: Kecs, register: Any, python: Any) -> None:

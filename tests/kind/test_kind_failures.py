@@ -12,10 +12,12 @@ from kecs_server.engines.base import Mount
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import PullStarted
 from kecs_server.engines.base import PullStopped
+from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import Tmpfs
 from kecs_server.engines.base import Volume
 from kecs_server.engines.base import VolumeKind
+from kecs_server.engines.kubernetes import reasons
 from kecs_server.engines.kubernetes.clusters import KubeconfigCluster
 from kecs_server.engines.kubernetes.engine import KubernetesEngine
 from kind_driver import Driver
@@ -209,7 +211,9 @@ def test_a_pod_that_is_evicted_by_the_api(driver: Driver, image: str, lab: Lab) 
 
     lab.evict(driver, task)
 
-    assert "deleted" in driver.wait(task, TaskLost).reason
+    # Before 1.26 a Pod does not say that its deletion is an eviction.
+    evicted = reasons.evicted("Eviction API: evicting")
+    assert driver.wait(task, TaskEnding).reason in (evicted, reasons.POD_DELETED)
     assert driver.stopped(task, "app").exit_code == 9
 
 
@@ -223,7 +227,7 @@ def test_a_pod_that_kubelet_evicts(kind: Driver, image: str) -> None:
     stopped = kind.wait(task, ContainerStopped, seconds=150)
 
     if stopped.exit_code != 3:
-        assert kind.wait(task, TaskLost).reason.startswith("Evicted: ")
+        assert kind.wait(task, TaskLost).reason.startswith("The Pod was evicted: ")
     kind.remove_all()
 
 

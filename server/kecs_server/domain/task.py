@@ -129,6 +129,8 @@ class Task:
     platform_version: str | None = None
     container_instance_arn: str | None = None
     network_interface: NetworkInterface | None = None
+    address: str | None = None
+    """Where all its containers are reached, once the engine knows."""
     started_by: str | None = None
     service_name: str | None = None
     enable_execute_command: bool = False

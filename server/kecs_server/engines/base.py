@@ -194,6 +194,17 @@ class ContainerStopped(Observation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEnding(Observation):
+    """Somebody else ends the task's containers: its Pod was deleted by hand or evicted, say.
+
+    Sent at most once, before the `ContainerStopped` of those that end by it. They do so by
+    themselves; the task is removed as any other.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLost(Observation):
     """The sandbox is gone and nobody asked: a Pod deleted by hand, a node or supervisor dead.
 

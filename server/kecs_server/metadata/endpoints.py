@@ -78,24 +78,32 @@ class Endpoints:
         asker = self._asker(id)
         if asker is None:
             return _unknown()
+        addresses = self._environment.network.addresses(asker.task.id)
         with asker.realm.reading():
-            return jsonify(container_document(asker.task, asker.container))
+            return jsonify(
+                container_document(asker.task, asker.container, asker.container, addresses)
+            )
 
     def document(self, id: str, rest: str) -> Response:
         asker = self._asker(id)
         if asker is None:
             return _unknown()
         if rest in ("task", "taskWithTags"):
+            addresses = self._environment.network.addresses(asker.task.id)
             with asker.realm.reading():
-                return jsonify(task_document(asker.task, with_tags=rest == "taskWithTags"))
+                return jsonify(
+                    task_document(
+                        asker.task,
+                        asker.container,
+                        addresses,
+                        with_tags=rest == "taskWithTags",
+                    )
+                )
         if rest == "stats":
             return jsonify(self._statistics(asker, asker.container))
         if rest == "task/stats":
             return jsonify(
-                {
-                    each.runtime_id or each.metadata_id: self._statistics(asker, each)
-                    for each in asker.task.containers
-                }
+                {each.metadata_id: self._statistics(asker, each) for each in asker.task.containers}
             )
         return Response("404 page not found\n", status=404, mimetype="text/plain")
 
@@ -172,8 +180,7 @@ class Endpoints:
         self._last_usage[container.metadata_id] = usage
         override = container.override
         limit = override.get("memory", container.definition.get("memory"))
-        identifier = container.runtime_id or container.metadata_id
-        return statistics_document(container.name, identifier, usage, earlier, limit)
+        return statistics_document(container.name, container.metadata_id, usage, earlier, limit)
 
     def _role_credentials(self, realm: Realm, task: Task, role: str) -> Structure:
         account, region = account_of(task)

@@ -1,10 +1,12 @@
 """Records to the documents of the task metadata endpoint, version 4 (ecs-facts 17.3, 17.4).
 
-Members that are not known are left out, as by the agent.
+Members that are not known are left out, as by the agent. `asker` is the container that asks: it
+runs, whether its engine has said so yet or not. `addresses` are those of single containers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC
 from datetime import datetime
 from typing import Any
@@ -20,7 +22,9 @@ Structure = dict[str, Any]
 _LABELS = "com.amazonaws.ecs"
 
 
-def task_document(task: Task, *, with_tags: bool = False) -> Structure:
+def task_document(
+    task: Task, asker: Container, addresses: Mapping[str, str], *, with_tags: bool = False
+) -> Structure:
     body = task.task_definition.body
     is_fargate = task.launch_type == "FARGATE"
     cluster = task.cluster_arn if is_fargate else task.cluster_arn.rpartition("/")[2]
@@ -32,7 +36,7 @@ def task_document(task: Task, *, with_tags: bool = False) -> Structure:
             "Revision": str(task.task_definition.revision),
             "ServiceName": task.service_name,
             "DesiredStatus": task.desired_status,
-            "KnownStatus": _known_status(task),
+            "KnownStatus": _known_status(task, asker),
             "Limits": _task_limits({**body, **task.overrides}),
             "PullStartedAt": moment(task.pull_started_at),
             "PullStoppedAt": moment(task.pull_stopped_at),
@@ -41,24 +45,28 @@ def task_document(task: Task, *, with_tags: bool = False) -> Structure:
             "LaunchType": task.launch_type,
             "FaultInjectionEnabled": bool(body.get("enableFaultInjection")),
             "TaskTags": _tags(task) if with_tags else None,
-            "Containers": [container_document(task, each) for each in task.containers],
+            "Containers": [
+                container_document(task, each, asker, addresses) for each in task.containers
+            ],
         }
     )
 
 
-def container_document(task: Task, container: Container) -> Structure:
+def container_document(
+    task: Task, container: Container, asker: Container, addresses: Mapping[str, str]
+) -> Structure:
     definition, override = container.definition, container.override
     log = definition.get("logConfiguration", {})
     return _known(
         {
-            "DockerId": container.runtime_id or container.metadata_id,
+            "DockerId": container.metadata_id,
             "Name": container.name,
             "DockerName": _docker_name(task, container),
             "Image": definition["image"],
             "Ports": _ports(container),
             "Labels": _labels(task, container),
             "DesiredStatus": task.desired_status,
-            "KnownStatus": _container_status(task, container),
+            "KnownStatus": _container_status(task, container, asker),
             "ExitCode": container.exit_code,
             "Limits": {
                 "CPU": override.get("cpu", definition["cpu"]),
@@ -74,7 +82,7 @@ def container_document(task: Task, container: Container) -> Structure:
             "LogOptions": log.get("options"),
             "ContainerARN": container.arn,
             "RestartCount": container.restart_count if "restartPolicy" in definition else None,
-            "Networks": _networks(task),
+            "Networks": _networks(task, addresses.get(container.name, task.address)),
         }
     )
 
@@ -91,16 +99,24 @@ def _known(structure: Structure) -> Structure:
     return {name: value for name, value in structure.items() if value not in (None, [], {})}
 
 
-def _known_status(task: Task) -> str:
-    """The agent knows fewer states than the task's `lastStatus` has."""
+def _known_status(task: Task, asker: Container) -> str:
+    """The agent knows fewer states than the task's `lastStatus` has. A task runs once all its
+    containers have started, but for those that could not and are not essential.
+    """
     if task.is_stopped:
         return "STOPPED"
-    return "RUNNING" if Status.RUNNING <= task.last_status <= Status.STOPPING else "NONE"
+    runs = all(
+        each is asker or each.started or (each.is_stopped and not each.essential)
+        for each in task.containers
+    )
+    return "RUNNING" if runs or task.last_status >= Status.RUNNING else "NONE"
 
 
-def _container_status(task: Task, container: Container) -> str:
+def _container_status(task: Task, container: Container, asker: Container) -> str:
     if container.last_status != "PENDING":
         return container.last_status
+    if container is asker:
+        return "RUNNING"
     return "NONE" if task.pull_stopped_at is None else "PULLED"
 
 
@@ -184,11 +200,12 @@ def _volumes(task: Task, container: Container) -> list[Structure]:
     ]
 
 
-def _networks(task: Task) -> list[Structure]:
+def _networks(task: Task, address: str | None) -> list[Structure]:
     mode = task.task_definition.network_mode
     interface = task.network_interface
     if interface is None:
-        return [{"NetworkMode": mode}]
+        addresses = [address] if address and mode == "bridge" else []
+        return [_known({"NetworkMode": mode, "IPv4Addresses": addresses})]
     return [
         _known(
             {

@@ -123,6 +123,13 @@ class Network:
                 attached.on_demand[key] = self._forward(listener, task_id, container, port)
             return HOST, attached.on_demand[key].port
 
+    def addresses(self, task_id: str) -> dict[str, str]:
+        """The address of each container that was told one to listen at."""
+        with self._lock:
+            attached = self._attached.get(task_id)
+        told = attached.addressing.items() if attached else ()
+        return {name: each.host for name, each in told if each.host != EVERY_ADDRESS}
+
     def detach(self, task_id: str) -> None:
         """Free the task's host ports and addresses."""
         with self._lock:

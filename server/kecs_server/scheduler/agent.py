@@ -202,6 +202,7 @@ def _on_resources_failed(task: Task, observation: ResourcesFailed, now: float) -
 
 def _on_provisioned(task: Task, observation: base.Provisioned, now: float) -> None:
     task.provisioned = True
+    task.address = observation.address
     if task.network_interface is not None:
         if observation.address is None:  # It becomes known later, and the interface with it.
             return
@@ -300,14 +301,26 @@ def _stopped_text(container: Container) -> str:
     return f"container {container.name} STOPPED, {code}{reason}"
 
 
+def _on_ending(task: Task, observation: base.TaskEnding, now: float) -> None:
+    """Its containers are being stopped already: they need no second SIGTERM."""
+    _want_stopped_from_outside(task, observation.reason, now)
+    for container in task.containers:
+        container.stopping = True
+
+
 def _on_lost(task: Task, observation: base.TaskLost, now: float) -> None:
-    code = "TerminationNotice" if task.started_at is not None else "TaskFailedToStart"
-    want_stopped(task, code, observation.reason, now)
+    _want_stopped_from_outside(task, observation.reason, now)
     for container in task.containers:
         container.released = True
         container.stopping = True
         container.last_status = "STOPPED"
     task.news.append((now, f"lost: {observation.reason}"))
+
+
+def _want_stopped_from_outside(task: Task, reason: str, now: float) -> None:
+    """What it ran on goes away, as an EC2 host does (ecs-facts 6.5)."""
+    code = "TerminationNotice" if task.started_at is not None else "TaskFailedToStart"
+    want_stopped(task, code, reason, now)
 
 
 def _on_removed(task: Task, observation: base.Removed, now: float) -> None:
@@ -324,6 +337,7 @@ _OBSERVERS: dict[type[base.Observation], Callable[..., None]] = {
     base.ContainerStarted: _on_container_started,
     base.ContainerStopped: _on_container_stopped,
     base.HealthChecked: _on_health_checked,
+    base.TaskEnding: _on_ending,
     base.TaskLost: _on_lost,
     base.Removed: _on_removed,
 }

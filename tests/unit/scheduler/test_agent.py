@@ -8,6 +8,7 @@ from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.task import want_stopped
 from kecs_server.engines.base import PortsBound
 from kecs_server.engines.base import Provisioned
+from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
 from kecs_server.scheduler.agent import Provision
 from kecs_server.scheduler.agent import Remove
@@ -168,6 +169,41 @@ def test_a_sandbox_that_is_lost() -> None:
     assert life.see(TaskLost, reason="node lost") == [Remove()]
     assert (life.state, life.task.stop_code) == ("STOPPED", "TerminationNotice")
     assert life.task.stopped_reason == "node lost"
+
+
+def test_a_sandbox_that_somebody_else_ends() -> None:
+    """Its containers are not told to stop once more, and say how they ended."""
+    restarting = {"restartPolicy": {"enabled": True, "restartAttemptPeriod": 1}}
+    life = Life({"name": "a", **restarting}, {"name": "b", "dependsOn": after("a", "START")})
+    life.run("a", "b")
+    assert life.see(TaskEnding, reason="deleted") == []
+    assert (life.state, life.task.desired_status) == ("STOPPING", "STOPPED")
+    assert life.stopped("a", 9) == []
+    assert life.stopped("b", 137) == [Remove()]
+    assert life.see(TaskLost, reason="gone") == []
+    assert (life.state, life.codes) == ("STOPPED", {"a": 9, "b": 137})
+    assert life.task.stop_code == "TerminationNotice"
+    assert life.task.stopped_reason == "deleted"
+
+
+def test_a_sandbox_that_somebody_else_ends_before_it_runs() -> None:
+    life = Life({"name": "a"}, {"name": "b", "dependsOn": after("a", "START")})
+    life.step()
+    life.see(Provisioned)
+    assert life.see(TaskEnding, reason="deleted") == []
+    assert life.stopped("a", None, "CannotStartContainerError: deleted") == [Remove()]
+    assert (life.state, life.task.stop_code) == ("STOPPED", "TaskFailedToStart")
+    assert life.task.stopped_reason == "deleted"
+
+
+def test_an_end_from_outside_does_not_replace_the_first_cause() -> None:
+    life = Life({"name": "a"})
+    life.run("a")
+    want_stopped(life.task, "UserInitiated", "first", life.now)
+    assert life.step() == [StopContainers(("a",))]
+    life.see(TaskEnding, reason="deleted")
+    life.stopped("a", 0)
+    assert (life.task.stop_code, life.task.stopped_reason) == ("UserInitiated", "first")
 
 
 def test_the_first_cause_stays() -> None:

@@ -50,7 +50,8 @@ class ContainerFact:
 class PodFacts:
     """What a Pod says. `lost` is why the cluster ended it (evicted, past its deadline);
     `disrupted`, why it is about to (its node is drained), where the cluster says so;
-    `is_ending`: somebody asked for its deletion; `no_room`: why no node takes it.
+    `is_ending`: somebody asked for its deletion, which takes `grace` seconds; `no_room`: why no
+    node takes it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class PodFacts:
     disrupted: str | None = None
     no_room: str | None = None
     is_ending: bool = False
+    grace: float = 0.0
 
 
 def read_pod(pod: Mapping[str, Any]) -> PodFacts:
@@ -74,9 +76,10 @@ def read_pod(pod: Mapping[str, Any]) -> PodFacts:
         address=status.get("podIP"),
         containers=tuple(_container(each) for each in status.get("containerStatuses") or ()),
         lost=_lost(status),
-        disrupted=_condition(status, "DisruptionTarget", "True"),
+        disrupted=_disrupted(status),
         no_room=_condition(status, "PodScheduled", "False"),
         is_ending="deletionTimestamp" in pod["metadata"],
+        grace=pod["metadata"].get("deletionGracePeriodSeconds") or 0.0,
     )
 
 
@@ -88,7 +91,14 @@ def _lost(status: Mapping[str, Any]) -> str | None:
     if not reason:
         return None
     message = status.get("message")
+    if reason == "Evicted" and message:
+        return reasons.evicted(message)
     return f"{reason}: {message}" if message else str(reason)
+
+
+def _disrupted(status: Mapping[str, Any]) -> str | None:
+    message = _condition(status, "DisruptionTarget", "True")
+    return None if message is None else reasons.evicted(message)
 
 
 def _condition(status: Mapping[str, Any], kind: str, value: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-POD_DELETED = "the Pod was deleted, by hand or because its node was drained"
+POD_DELETED = "The Pod was deleted by somebody else than this environment"
 
 _ERROR_NAME = re.compile(r"[A-Z]\w*(Error|Exception): ")
 _RPC = re.compile(r"^(rpc error: code = \w+ desc = )+")
@@ -69,6 +69,11 @@ def cannot_start(message: str) -> str:
     """The container's first process could not be started: a command that does not exist."""
     text = _CREATE_TASK.sub("failed to create task for container: ", _RPC.sub("", message))
     return f"CannotStartContainerError: Error response from daemon: {text}"
+
+
+def evicted(message: str) -> str:
+    """Its node is drained, say, or short of memory."""
+    return f"The Pod was evicted: {message}"
 
 
 def unknown_exit(why: str) -> str:

@@ -182,14 +182,14 @@ class Tasks:
                 self._timers.after(self._no_room_after, partial(self._give_up, task))
             if facts.is_ending and not task.ending:
                 task.ending = True
-                self._has_been_deleted(task)
+                self._has_been_deleted(task, facts.grace)
 
     def deleted(self, pod: Json) -> None:
         with self._lock:
             self.changed(pod)
             task = self._by_pod.get(pod["metadata"]["name"])
             if task is not None:
-                self._send(task, task.is_gone(task.disrupted or reasons.POD_DELETED))
+                self._send(task, task.is_gone(task.why_ending))
 
     def missing(self, names: set[str]) -> None:
         with self._lock:
@@ -288,8 +288,7 @@ class Tasks:
         except ApiError as error:
             _log.warning("Task %s was not deleted: %s", task.id, error)
         if grace:
-            # Should the node not answer, the Pod would stay for ever.
-            self._timers.after(grace + _FORCE_SECONDS, lambda: self._force(task))
+            self._force_after(task, grace)
 
     def _clear(self, task: Task) -> None:
         """A Pod that the cluster ended is still there as an object; others are not."""
@@ -300,6 +299,10 @@ class Tasks:
         except ApiError as error:
             _log.warning("Task %s was not deleted: %s", task.id, error)
         self._gone(task, "")
+
+    def _force_after(self, task: Task, grace: float) -> None:
+        """Should the node not answer, a Pod that is being deleted would stay for ever."""
+        self._timers.after(grace + _FORCE_SECONDS, lambda: self._force(task))
 
     def _force(self, task: Task) -> None:
         def delete() -> None:
@@ -342,8 +345,10 @@ class Tasks:
         if container.stop_asked and container.phase is Phase.RUNNING:
             self._stopper.stop(task, [container])
 
-    def _has_been_deleted(self, task: Task) -> None:
+    def _has_been_deleted(self, task: Task, grace: float) -> None:
         """kubelet deletes the log files as soon as the containers have ended."""
+        if not task.deleting:
+            self._force_after(task, grace)
         for container in task.in_phase(Phase.RUNNING):
             source = log_source(task, container)
             self._pool.submit(task.id, partial(self._logs.save, source))

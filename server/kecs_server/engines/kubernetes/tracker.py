@@ -15,6 +15,7 @@ from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import PullStarted
 from kecs_server.engines.base import PullStopped
 from kecs_server.engines.base import Removed
+from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.kubernetes import reasons
@@ -101,6 +102,8 @@ class Task:
     """We asked for the Pod's deletion: its end is no loss."""
     ending: bool = False
     """Somebody asked for the Pod's deletion."""
+    told_ending: bool = False
+    """That it was not us has been observed."""
     removing: bool = False
     gone: bool = False
     removed: bool = False
@@ -136,6 +139,10 @@ class Task:
         if facts.address and facts.address != self.address:
             self.address = facts.address
             seen.append(Provisioned(task_id=self.id, address=self.address))
+        if facts.is_ending:
+            seen += self._ends(self.why_ending)
+        elif facts.lost is not None and self.in_phase(Phase.RUNNING):
+            seen += self._ends(facts.lost)
         now = {each.place.name: each for each in self.containers.values()}
         for fact in facts.containers:
             if fact.name in now:
@@ -143,6 +150,11 @@ class Task:
         if facts.lost is not None and not self.gone and not self.deleting:
             seen += self.is_gone(facts.lost)
         return seen
+
+    @property
+    def why_ending(self) -> str:
+        """Why the Pod is or was deleted, for the case that it was not by us."""
+        return self.disrupted or reasons.POD_DELETED
 
     def cannot_restart(self, container: Container) -> list[Observation]:
         """The container was told to start again and has no place left."""
@@ -158,8 +170,8 @@ class Task:
         """The Pod is gone, or will never be. `why` is for the case that nobody asked for it."""
         if self.gone:
             return self._removed()
+        seen = self._ends(why) if self.in_phase(Phase.RUNNING) else []
         self.gone = True
-        seen: list[Observation] = []
         never_ran = None if self.deleting else f"CannotStartContainerError: {why}"
         for container in self.in_phase(Phase.STARTING):
             seen += self._stopped(container, None, never_ran)
@@ -171,6 +183,13 @@ class Task:
         if not self.deleting:
             seen.append(TaskLost(task_id=self.id, reason=why))
         return seen + self._removed()
+
+    def _ends(self, why: str) -> list[Observation]:
+        """The Pod's containers are about to end; `why` if that was not asked for by us."""
+        if self.deleting or self.gone or self.told_ending:
+            return []
+        self.told_ending = True
+        return [TaskEnding(task_id=self.id, reason=why)]
 
     def _removed(self) -> list[Observation]:
         if not self.removing or self.removed:
@@ -194,7 +213,9 @@ class Task:
             return []
         container.phase = Phase.RUNNING
         started = ContainerStarted(
-            task_id=self.id, container=container.spec.name, runtime_id=container.runtime_id
+            task_id=self.id,
+            container=container.spec.name,
+            runtime_id=container.runtime_id.rpartition("/")[2],  # containerd://...
         )
         return [*self._pull_ends(), started]
 

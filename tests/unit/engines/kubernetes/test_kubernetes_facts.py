@@ -157,7 +157,7 @@ def test_a_pod_that_the_cluster_ended() -> None:
     evicted = pod({"state": {}}, phase="Failed", reason="Evicted", message="The node was low.")
     late = pod({"state": {}}, phase="Failed", reason="DeadlineExceeded")
 
-    assert read_pod(evicted).lost == "Evicted: The node was low."
+    assert read_pod(evicted).lost == "The Pod was evicted: The node was low."
     assert read_pod(late).lost == "DeadlineExceeded"
 
 
@@ -185,7 +185,7 @@ def test_a_pod_whose_node_is_drained() -> None:
     }
 
     assert read_pod(pod({"state": {}}, conditions=[condition])).disrupted == (
-        "Eviction API: evicting"
+        "The Pod was evicted: Eviction API: evicting"
     )
 
 
@@ -198,4 +198,9 @@ def test_a_pod_with_a_system_control_that_kubelet_forbids() -> None:
 
 
 def test_a_pod_that_is_being_deleted() -> None:
-    assert read_pod(pod({"state": {}}, metadata={"deletionTimestamp": "..."})).is_ending
+    deletion = {"deletionTimestamp": "...", "deletionGracePeriodSeconds": 30}
+    ending = read_pod(pod({"state": {}}, metadata=deletion))
+
+    assert ending.is_ending
+    assert ending.grace == 30
+    assert not read_pod(pod({"state": {}})).is_ending

@@ -9,8 +9,10 @@ from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import PullStarted
 from kecs_server.engines.base import PullStopped
 from kecs_server.engines.base import Removed
+from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.kubernetes import reasons
 from kecs_server.engines.kubernetes.facts import ContainerFact
 from kecs_server.engines.kubernetes.facts import PodFacts
 from kecs_server.engines.kubernetes.facts import State
@@ -43,6 +45,10 @@ def exited(name: str = "app", code: int = 0) -> ContainerFact:
 
 def started(name: str = "app") -> ContainerStarted:
     return ContainerStarted(task_id=ID, container=name, runtime_id="r")
+
+
+def ending(reason: str) -> TaskEnding:
+    return TaskEnding(task_id=ID, reason=reason)
 
 
 def stopped(
@@ -107,6 +113,7 @@ def test_a_lost_task_says_how_its_containers_ended_as_far_as_known() -> None:
     seen = it.is_gone("the Pod was deleted")
 
     assert seen == [
+        ending("the Pod was deleted"),
         stopped("starts", None, "CannotStartContainerError: the Pod was deleted"),
         stopped("runs", None, "ContainerVanishedError: the Pod was deleted; exit code unknown"),
         TaskLost(task_id=ID, reason="the Pod was deleted"),
@@ -121,8 +128,58 @@ def test_a_pod_that_the_cluster_ended_is_lost() -> None:
 
     seen = saw(it, exited(code=137), lost="Evicted: memory")
 
-    assert seen == [stopped(code=137), TaskLost(task_id=ID, reason="Evicted: memory")]
+    lost = TaskLost(task_id=ID, reason="Evicted: memory")
+    assert seen == [ending("Evicted: memory"), stopped(code=137), lost]
     assert saw(it, exited(code=137), lost="Evicted: memory") == []
+
+
+def test_a_pod_deleted_by_somebody_else_is_ending_before_its_containers_end() -> None:
+    it = task("app", "starts")
+    saw(it, running())
+
+    assert saw(it, running(), is_ending=True) == [ending(reasons.POD_DELETED)]
+    assert saw(it, exited(code=9), is_ending=True) == [stopped(code=9)]
+    why = f"CannotStartContainerError: {reasons.POD_DELETED}"
+    lost = TaskLost(task_id=ID, reason=reasons.POD_DELETED)
+    assert it.is_gone(it.why_ending) == [stopped("starts", None, why), lost]
+
+
+def test_an_eviction_says_why() -> None:
+    it = task("app")
+    saw(it, running(), disrupted="drained")
+
+    seen = saw(it, exited(), is_ending=True, disrupted="drained")
+
+    assert seen == [ending("drained"), stopped(code=0)]
+
+
+def test_our_own_deletion_is_nobody_elses() -> None:
+    it = task("app")
+    saw(it, running())
+    it.deleting = True
+
+    assert saw(it, running(), is_ending=True) == []
+    assert saw(it, exited(code=143), is_ending=True) == [stopped(code=143)]
+
+
+def test_a_pod_that_never_ran_anything_fails_by_its_containers() -> None:
+    it = task("app")
+
+    seen = saw(it, lost="SysctlForbidden: no")
+
+    why = "CannotStartContainerError: SysctlForbidden: no"
+    assert seen == [
+        stopped("app", None, why),
+        TaskLost(task_id=ID, reason="SysctlForbidden: no"),
+    ]
+
+
+def test_a_container_is_named_without_its_runtime() -> None:
+    fact = ContainerFact(name="app", state=State.RUNNING, runtime_id="containerd://ab12")
+
+    [seen] = saw(task("app"), fact)
+
+    assert seen.runtime_id == "ab12"
 
 
 def test_a_removed_task_is_not_lost() -> None:
