@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 import pytest
@@ -86,7 +85,7 @@ def test_a_wrong_value_ends_the_run_with_one_line(
     result.stderr.no_fnmatch_line("*Traceback*")
 
 
-@pytest.mark.parametrize("flag", ["--kecs-kubeconfig", "--kecs-context"])
+@pytest.mark.parametrize("flag", ["--kecs-kubeconfig", "--kecs-kind-image"])
 def test_a_value_that_pytest_took_for_a_test_path_is_refused(
     pytester: pytest.Pytester, flag: str
 ) -> None:
@@ -94,14 +93,14 @@ def test_a_value_that_pytest_took_for_a_test_path_is_refused(
     (project / "pytest.ini").write_text("[pytest]\nkecs_region = eu-west-1\n")
     (project / "test_it.py").write_text(PLAIN)
     (project / "config").touch()
-    elsewhere = pytester.mkdir("elsewhere") / "config"
-    elsewhere.touch()
+    (pytester.mkdir("elsewhere") / "config").touch()
+    elsewhere = "../elsewhere/config"
     os.chdir(project)
     misled = pytester.runpytest_subprocess(flag, elsewhere)
     assert misled.ret == pytest.ExitCode.USAGE_ERROR
     misled.stderr.fnmatch_lines(
         [
-            f"ERROR: write {shlex.quote(f'{flag}={elsewhere}')}, with an equals sign: "
+            f"ERROR: write {flag}={elsewhere}, with an equals sign: "
             f"*, instead of {project} with {project / 'pytest.ini'}"
         ]
     )
