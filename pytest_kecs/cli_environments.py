@@ -129,13 +129,18 @@ def _end_server(record: EnvironmentRecord) -> None:
 
 
 def prune(kubeconfig: str | None, context: str | None, *, as_json: bool) -> int:
-    """Remove what dead environments left behind, on this machine and in a cluster."""
+    """Remove what dead environments left behind, on this machine and in a cluster.
+
+    :raises KecsError: something stays, of which what was printed says why.
+    """
     if context is not None and kubeconfig is None:
         raise InvalidSetting("--context needs --kubeconfig: say in which file the context is")
     if kubeconfig is not None and not Path(kubeconfig).is_file():
         raise InvalidSetting(f"there is no kubeconfig {kubeconfig!r}")
+    dead = registry.dead()
     done = registry.prune()
-    failure = None
+    left = ", ".join(str(directory) for directory in dead if directory.exists())
+    failure = KecsError(f"could not be removed: {left}") if left else None
     if kubeconfig is not None:
         try:
             done += _reap(kubeconfig, context)

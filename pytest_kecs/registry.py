@@ -233,6 +233,11 @@ def prune() -> list[str]:
     return removed
 
 
+def dead() -> list[Path]:
+    """The folders of dead environments, which `prune` removes."""
+    return [directory for directory in _directories() if _is_dead(directory)]
+
+
 def prune_one(directory: Path) -> list[str]:
     """As `prune`, for the environment in `directory`; nothing if it lives."""
     return clear(directory) if _is_dead(directory) else []
@@ -256,7 +261,7 @@ def _is_dead(directory: Path) -> bool:
     # No record at all: the server was removing the folder when it was killed.
     record = _read_from(directory)
     if record is None:
-        return directory.is_dir() and not (directory / _RECORD).exists()
+        return directory.is_dir() and not os.path.exists(directory / _RECORD)
     return not is_alive(record) and not has_owner(record)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from kecs_server.engines.folders import delete_tree
 from kecs_server.engines.kubernetes.commands import CommandError
 from kecs_server.engines.kubernetes.kind import MARK
 from kecs_server.engines.kubernetes.kind import Kind
@@ -131,7 +132,7 @@ def delete_kind_cluster(directory: Path, name: str) -> str:
 
 def delete_directory(directory: Path) -> str:
     try:
-        shutil.rmtree(directory)
+        delete_tree(directory)
     except OSError as error:
         return f"{directory} could not be deleted: {error}"
     return f"removed {directory}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import signal
 import socket
 import sys
 import threading
 import uuid
 from http import HTTPStatus
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -23,6 +23,7 @@ from werkzeug.test import run_wsgi_app
 from kecs_server.app import JSON_TYPE
 from kecs_server.app import create_app
 from kecs_server.app import create_relay_app
+from kecs_server.engines.folders import delete_tree
 from kecs_server.environment import Environment
 from kecs_server.lifetime import Lifetime
 from kecs_server.settings import ServerSettings
@@ -149,7 +150,10 @@ def _end(server: BaseWSGIServer, environment: Environment, settings: ServerSetti
     environment.close()
     _end_orphans(settings)
     _log.info("%s has ended", settings.name)
-    shutil.rmtree(settings.directory, ignore_errors=True)
+    try:
+        delete_tree(Path(settings.directory))
+    except OSError as error:  # who started the server tries again
+        _log.warning("%s could not be deleted: %s", settings.directory, error)
 
 
 def _end_orphans(settings: ServerSettings) -> None:

@@ -91,6 +91,14 @@ def test_prune_after_everything_was_killed(
     assert kecs("prune").stdout == "There is nothing to remove.\n"
 
 
+def test_a_server_deletes_folders_that_may_not_be_changed(kecs: Any) -> None:
+    with kecs.serve() as served:
+        locked = kecs.home / served.name / "locked"
+        (locked / "deep").mkdir(parents=True)
+        locked.chmod(0o555)
+    assert kecs.left() == []
+
+
 def test_prune_leaves_what_is_served_alone(kecs: Any, client_of: ClientOf) -> None:
     with kecs.serve() as served, client_of(served.variables) as client:
         assert kecs("prune").stdout == "There is nothing to remove.\n"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import kecs_server.prune
 import pytest
 
 from pytest_kecs import registry
@@ -207,6 +208,20 @@ def test_prune_removes_the_dead_and_says_so(capfd: pytest.CaptureFixture[str], h
     assert list(home.iterdir()) == []
     assert main(["prune", "--json"]) == 0
     assert json.loads(capfd.readouterr().out) == {"done": []}
+
+
+def test_prune_fails_when_something_stays(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(kecs_server.prune, "delete_tree", refuse)
+    record = make_record()
+    assert main(["prune"]) == 1
+    said = capfd.readouterr()
+    assert f"{record.directory} could not be deleted: [Errno 13]" in said.out
+    assert said.err == f"kecs: error: could not be removed: {record.directory}\n"
 
 
 def test_reset_does_not_send_a_foreign_key_anywhere(

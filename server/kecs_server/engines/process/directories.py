@@ -6,15 +6,19 @@ mounts at `/data` is the link `work/data`, to a directory elsewhere. `..` ends a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import Volume
 from kecs_server.engines.base import VolumeKind
+from kecs_server.engines.folders import LinkError
+from kecs_server.engines.folders import delete_tree
+from kecs_server.engines.folders import open_folder
+from kecs_server.engines.folders import set_mode
 from kecs_server.engines.process.errors import CREATE
 from kecs_server.engines.process.errors import RUNC
 from kecs_server.engines.process.errors import LaunchError
@@ -25,60 +29,79 @@ OPEN_TO_ALL = 0o777
 ONE_WAY = 0o711  # others may pass, and see nothing
 
 
-def make_volume(volume: Volume, *, task: Path, shared: Path) -> Path:
+def make_volume(volume: Volume, *, task: Path, environment: Path) -> Path:
     """Make the volume's directory if need be, and tell where it is. Directories of the host are
     made as Docker does, and are never removed.
 
-    :param task: the task's directory; shared: where the volumes are that outlive tasks.
-    :raises LaunchError: it cannot be made.
+    :param task: the task's directory; environment: it has `volumes`, which outlive tasks.
+    :raises LaunchError: it cannot be made, or has become a link.
     """
     if volume.kind is VolumeKind.HOST:
         return _make_host_directory(volume)
     if volume.kind is VolumeKind.SHARED:
-        path = (
-            shared / hashlib.sha256(volume.source.encode(errors="surrogatepass")).hexdigest()[:32]
-        )
+        name = hashlib.sha256(volume.source.encode(errors="surrogatepass")).hexdigest()[:32]
+        path = environment / "volumes" / name
     else:
         path = task / ".volumes" / volume.name  # no container can have this name
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            path.chmod(OPEN_TO_ALL)  # its containers may be different users
-            path.parent.chmod(ONE_WAY)
+        with open_folder(path, environment) as folder:
+            if os.geteuid() == 0:
+                set_mode(folder, OPEN_TO_ALL)  # its containers may be different users
+                with open_folder(path.parent, environment) as parent:
+                    set_mode(parent, ONE_WAY)
     except (OSError, ValueError) as error:
-        text = f"create {volume.name}: mkdir {path}: {describe(error)}"
+        where = getattr(error, "filename", None) or path
+        text = f"create {volume.name}: mkdir {where}: {describe(error)}"
         raise LaunchError(CREATE.format(text)) from error
     return path
 
 
 def make_directories(
-    spec: ContainerSpec, directory: Path, rootdir: str, volumes: Mapping[str, Path]
+    spec: ContainerSpec,
+    directory: Path,
+    environment: Path,
+    rootdir: str,
+    volumes: Mapping[str, Path],
 ) -> str:
-    """Make `work`, `tmp`, the mounts and the working directory; returns the last.
+    """Make `work`, `tmp`, the mounts and the working directory; returns the last. `directory` is
+    the container's, below the `environment`'s.
 
     :raises LaunchError: something cannot be made, or nothing can be mounted there.
     """
     work = directory / "work"
     try:
         for folder in (work, directory / "tmp"):
-            folder.mkdir(parents=True, exist_ok=True)
-        mounted = _mount(spec, directory, volumes)
-        return _make_working_directory(spec.working_directory, work, rootdir, mounted)
+            with open_folder(folder, environment):
+                pass
+        mounted = _mount(spec, directory, environment, volumes)
+        return _make_working_directory(spec.working_directory, work, environment, rootdir, mounted)
     except (OSError, ValueError) as error:
         where = getattr(error, "filename", None) or work
         raise LaunchError(RUNC.format(f"mkdir {where}: {describe(error)}")) from error
 
 
-def give_to(user: User, directory: Path) -> None:
-    """Make the user the owner of what the container may write to, but not of what is mounted."""
-    for top in (directory / "work", directory / "tmp", directory / "tmpfs"):
-        for folder, _, _ in os.walk(top):
-            os.chown(folder, user.uid, user.gid, follow_symlinks=False)
+def give_to(user: User, directory: Path, environment: Path) -> None:
+    """Make the user the owner of what the container may write to, but not of what is mounted.
+
+    :raises LinkError: the way to the container's directory has become a link.
+    """
+    with open_folder(directory, environment) as container:
+        for name in ("work", "tmp", "tmpfs"):
+            with contextlib.suppress(FileNotFoundError):  # it may have no tmpfs
+                for *_, folder in os.fwalk(name, dir_fd=container):
+                    os.fchown(folder, user.uid, user.gid)
 
 
-def volume_variables(spec: ContainerSpec, volumes: Mapping[str, Path]) -> dict[str, str]:
-    """`KECS_VOLUME_<NAME>`: where each volume that the container mounts really is."""
+def mount_variables(
+    spec: ContainerSpec, directory: Path, volumes: Mapping[str, Path]
+) -> dict[str, str]:
+    """`KECS_VOLUME_<NAME>` and `KECS_TMPFS_<PATH>`: where each volume that the container mounts
+    and each tmpfs really is.
+    """
     return {
+        "KECS_TMPFS_" + _variable(inside(tmpfs.path)): str(_tmpfs(directory, number))
+        for number, tmpfs in enumerate(spec.tmpfs)
+    } | {
         "KECS_VOLUME_" + _variable(mount.volume): str(volumes[mount.volume])
         for mount in spec.mounts
     }
@@ -104,46 +127,64 @@ def _make_host_directory(volume: Volume) -> Path:
     return path
 
 
-def _mount(spec: ContainerSpec, directory: Path, volumes: Mapping[str, Path]) -> set[str]:
-    """Link what is mounted; returns the places. Of two mounts at one place the first counts, which
-    is the container's own before what volumesFrom brings.
+def _mount(
+    spec: ContainerSpec, directory: Path, environment: Path, volumes: Mapping[str, Path]
+) -> dict[str, Path]:
+    """Link what is mounted; returns what is at which place. Of two mounts at one place the first
+    counts, which is the container's own before what volumesFrom brings.
     """
     targets: dict[str, Path] = {}
     for mount in spec.mounts:
-        targets.setdefault(inside(mount.path), volumes[mount.volume])
+        targets.setdefault(_place(mount.path), volumes[mount.volume])
     memory = directory / "tmpfs"
-    if memory.exists():
-        shutil.rmtree(memory)  # what was in memory is gone when the container starts again
+    if os.path.lexists(memory):
+        delete_tree(memory)  # what was in memory is gone when the container starts again
     for number, tmpfs in enumerate(spec.tmpfs):
-        target = targets.setdefault(inside(tmpfs.path), memory / str(number))
-        if target.is_relative_to(memory):
-            target.mkdir(parents=True)
-    if "" in targets:
-        text = "invalid mount config: invalid specification: destination can't be '/'"
-        raise LaunchError(CREATE.format(text))
+        target = _tmpfs(directory, number)
+        targets.setdefault(_place(tmpfs.path), target)
+        with open_folder(target, environment):
+            pass
     for place in sorted(targets):
-        _link(directory / "work", place, targets[place])
-    return set(targets)
+        _link(directory / "work", environment, place, targets[place])
+    return targets
 
 
-def _link(work: Path, place: str, target: Path) -> None:
+def _place(path: str) -> str:
+    """Where something is mounted, relative to the container's root.
+
+    :raises LaunchError: with Docker's words, nothing can be mounted there.
+    """
+    problem = None
+    if not os.path.isabs(path):
+        problem = f"invalid mount path: '{path}' mount path must be absolute"
+    elif not inside(path):
+        problem = "invalid specification: destination can't be '/'"
+    if problem:
+        raise LaunchError(CREATE.format(f"invalid mount config: {problem}"))
+    return inside(path)
+
+
+def _tmpfs(directory: Path, number: int) -> Path:
+    return directory / "tmpfs" / str(number)
+
+
+def _link(work: Path, environment: Path, place: str, target: Path) -> None:
     """Nothing is put into what is a link already: that is another mount, or the container's own
     doing; below it only the variable leads to the volume.
     """
-    *parents, name = place.split("/")
-    folder = work
-    for parent in parents:
-        folder /= parent
-        if folder.is_symlink():
-            return
-        folder.mkdir(exist_ok=True)
-    link = folder / name
-    if link.is_symlink():
-        link.unlink()
-    link.symlink_to(target)
+    link = work / place
+    try:
+        with open_folder(link.parent, environment) as folder:
+            if link.is_symlink():
+                os.unlink(link.name, dir_fd=folder)
+            os.symlink(target, link.name, dir_fd=folder)
+    except LinkError:
+        return
 
 
-def _make_working_directory(wanted: str | None, work: Path, rootdir: str, mounted: set[str]) -> str:
+def _make_working_directory(
+    wanted: str | None, work: Path, environment: Path, rootdir: str, mounted: Mapping[str, Path]
+) -> str:
     """Where the container starts.
 
     An absolute path that exists on this machine is taken as it is, unless something is mounted
@@ -151,15 +192,20 @@ def _make_working_directory(wanted: str | None, work: Path, rootdir: str, mounte
     the container's root, as Docker makes a WORKDIR that the image lacks. Without a wish it is the
     root itself.
     """
-    if not wanted:
+    place = inside(wanted or "")
+    if not place and not os.path.isabs(wanted or ""):
         return str(work)
-    place = inside(wanted)
+    assert wanted is not None
     there = wanted if os.path.isabs(wanted) else os.path.join(rootdir, place)
-    is_mounted = any(f"{place}/".startswith(f"{mount}/") for mount in mounted)
-    if not is_mounted and os.path.exists(there):
+    mount = min((m for m in mounted if f"{place}/".startswith(f"{m}/")), key=len, default=None)
+    if mount is None and os.path.exists(there):
         return there
     made = work / place
-    made.mkdir(parents=True, exist_ok=True)
+    if not made.is_dir():
+        top = environment if mount is None else mounted[mount].resolve()
+        path = made if mount is None else top / os.path.relpath(place, mount)
+        with open_folder(path, top):
+            pass
     return str(made)
 
 

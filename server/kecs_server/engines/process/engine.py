@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import shutil
 import socket
 import sys
 import threading
@@ -29,6 +28,7 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Usage
+from kecs_server.engines.folders import delete_tree
 from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.launching import COOKIE
@@ -94,7 +94,6 @@ class ProcessEngine:
     ) -> None:
         self._pid1 = pid1
         self._directory = directory / "tasks"
-        self._volumes = directory / "volumes"
         self._host = Host(
             environment_name=environment_name,
             directory=directory,
@@ -167,7 +166,7 @@ class ProcessEngine:
                 return
             try:
                 it.launch = prepare_launch(
-                    it.spec, it.directory, self._host, it.make_volumes(self._volumes)
+                    it.spec, it.directory, self._host, it.make_volumes(self._host.directory)
                 )
                 link = self._ensure_link()
             except LaunchError as error:
@@ -255,7 +254,7 @@ class ProcessEngine:
                 return
             del self._tasks[task_id]
         try:
-            shutil.rmtree(task.directory)
+            delete_tree(task.directory)
         except OSError as error:  # the next to try is the end of the environment
             log.warning("the directory of a removed task could not be deleted: %s", error)
 
@@ -308,7 +307,7 @@ class ProcessEngine:
                 self._watch_memory(it, event["pid"])
                 self._observe(
                     ContainerStarted(
-                        task_id=it.task.id, container=it.spec.name, runtime_id=str(it.pid)
+                        task_id=it.task.id, container=it.spec.name, runtime_id=it.runtime_id
                     )
                 )
             elif event["event"] == "failed":

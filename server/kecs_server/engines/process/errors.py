@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from errno import EINVAL
 
+from kecs_server.engines.folders import LinkError
+
 DAEMON = "CannotStartContainerError: Error response from daemon: {}"
 RUNC = DAEMON.format(
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
@@ -19,4 +21,6 @@ class LaunchError(Exception):
 
 def describe(error: OSError | ValueError) -> str:
     """As Go words it. A ValueError is Python's for a NUL byte or a lone surrogate."""
+    if isinstance(error, LinkError):
+        return "it has become a link, which is not followed"
     return os.strerror(getattr(error, "errno", None) or EINVAL).lower()

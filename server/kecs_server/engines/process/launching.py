@@ -17,7 +17,7 @@ from typing import Any
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.process.directories import give_to
 from kecs_server.engines.process.directories import make_directories
-from kecs_server.engines.process.directories import volume_variables
+from kecs_server.engines.process.directories import mount_variables
 from kecs_server.engines.process.errors import RUNC
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.errors import describe
@@ -87,10 +87,14 @@ def prepare_launch(
     :raises LaunchError: no such program or user, or a directory that cannot be made.
     """
     user = find_user(spec.user)
-    cwd = make_directories(spec, directory, host.rootdir, volumes)
+    cwd = make_directories(spec, directory, host.directory, host.rootdir, volumes)
     if user is not None:
-        give_to(user, directory)
-        open_way(directory, host.directory)
+        try:
+            give_to(user, directory, host.directory)
+            open_way(directory, host.directory)
+        except OSError as error:
+            text = f"chown {error.filename or directory}: {describe(error)}"
+            raise LaunchError(RUNC.format(text)) from error
     env = build_environment(spec, directory, host, volumes)
     argv = [*(spec.entry_point or ()), *(spec.command or ())]
     return Launch(
@@ -146,7 +150,7 @@ def build_environment(
         env["HOSTNAME"] = spec.hostname
     if spec.pseudo_terminal:
         env["TERM"] = "xterm"
-    env |= volume_variables(spec, volumes)
+    env |= mount_variables(spec, directory, volumes)
     return {**env, **spec.environment, COOKIE: host.environment_name}
 
 

@@ -51,14 +51,19 @@ class Container:
     def key(self) -> str:
         return f"{self.task.id}/{self.spec.name}"
 
-    def make_volumes(self, shared: Path) -> dict[str, Path]:
-        """Where the volumes are that it mounts; those that tasks share stand in `shared`.
+    @property
+    def runtime_id(self) -> str:
+        """As on Fargate, the task's id and ten digits."""
+        return f"{self.task.id}-{self.pid or 0:010d}"
+
+    def make_volumes(self, environment: Path) -> dict[str, Path]:
+        """Where the volumes are that it mounts, below the `environment`'s directory.
 
         :raises LaunchError: one cannot be made.
         """
         names = {mount.volume for mount in self.spec.mounts}
         return {
-            volume.name: make_volume(volume, task=self.task.directory, shared=shared)
+            volume.name: make_volume(volume, task=self.task.directory, environment=environment)
             for volume in self.task.spec.volumes
             if volume.name in names
         }

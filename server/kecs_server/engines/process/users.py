@@ -10,6 +10,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from kecs_server.engines.folders import open_folder
+from kecs_server.engines.folders import set_mode
 from kecs_server.engines.process.errors import DAEMON
 from kecs_server.engines.process.errors import LaunchError
 
@@ -46,13 +48,15 @@ def open_way(directory: Path, environment: Path) -> None:
     the folder of environments on, can be passed and not listed.
 
     :raises LaunchError: there is a closed folder above that.
+    :raises LinkError: one of them has become a link.
     """
     home = environment.parent
     for folder in (home, *_between(environment, directory)):
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        wanted = mode | PASSABLE if folder == home else mode & stat.S_IRWXU | PASSABLE
-        if mode != wanted:
-            folder.chmod(wanted)
+        with open_folder(folder, home) as descriptor:
+            mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+            wanted = mode | PASSABLE if folder == home else mode & stat.S_IRWXU | PASSABLE
+            if mode != wanted:
+                set_mode(descriptor, wanted)
     for folder in environment.parents:
         if folder.stat().st_mode & PASSABLE != PASSABLE:
             raise LaunchError(

@@ -140,7 +140,8 @@ class Driver:
         return [type(o).__name__ for o in self.seen if o.task_id == task_id]
 
     def pid(self, task_id: str, container: str = "app") -> int:
-        return int(self.wait(ContainerStarted, task_id, container).runtime_id)
+        started = self.wait(ContainerStarted, task_id, container)
+        return int(started.runtime_id.removeprefix(f"{task_id}-"))
 
     def output(self, *command: str, **fields: Any) -> str:
         """What a task of one container writes, which must succeed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -186,6 +187,21 @@ def test_working_directory_is_made_within_the_task(driver: Driver, wanted: str |
     work = os.path.realpath(driver.engine._directory / task / "app" / "work")
     expected = os.path.normpath(work + os.path.normpath(f"/{wanted or ''}"))
     assert driver.stdout(task).decode().strip() == expected
+
+
+@pytest.mark.parametrize("wanted", [".", "..", "../../..", "a/.."])
+def test_a_relative_working_directory_that_is_the_root(driver: Driver, wanted: str) -> None:
+    """The container's own, never the project's folder."""
+    task = driver.start("pwd", "-P", working_directory=wanted)
+    driver.wait(ContainerStopped, task)
+    work = os.path.realpath(driver.directory(task) / "app" / "work")
+    assert driver.stdout(task).decode().strip() == work
+
+
+def test_a_runtime_id_has_fargates_form(driver: Driver) -> None:
+    task = driver.start("sleep", "1000")
+    started = driver.wait(ContainerStarted, task)
+    assert re.fullmatch(task + "-[0-9]{10}", started.runtime_id)
 
 
 def test_working_directory_that_is_a_file(driver: Driver) -> None:

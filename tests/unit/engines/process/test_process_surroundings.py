@@ -84,6 +84,27 @@ def test_user_in_a_working_directory_that_is_made(roomy: Driver) -> None:
 
 
 @as_root
+@pytest.mark.parametrize("name", ["work", "tmp", "tmpfs", ""])
+def test_what_a_link_leads_to_is_not_given_away(
+    roomy: Driver, open_directory: Path, name: str
+) -> None:
+    there = open_directory / "there"
+    (there / "deep").mkdir(parents=True)
+    there.chmod(0o700)
+    script = f"cd ../..; rm -r app/{name}; ln -s {there} app{name and '/' + name}"
+    fields = {"user": "12345", "tmpfs": (Tmpfs(path="/cache", size=1),)}
+    task = roomy.provision(
+        container("/bin/sh", "-c", script, name="other"), container("/bin/true", **fields)
+    )
+    roomy.engine.start_container(task, "other")
+    assert roomy.wait(ContainerStopped, task, "other").exit_code == 0
+    roomy.engine.start_container(task, "app")
+    roomy.wait(ContainerStopped, task)
+    found = [(path.stat().st_uid, path.stat().st_mode & 0o777) for path in (there, there / "deep")]
+    assert found == [(0, 0o700), (0, 0o755)]
+
+
+@as_root
 @linux_only
 def test_user_keeps_the_ties_to_the_supervisor(roomy: Driver) -> None:
     task = roomy.start("/bin/sleep", "1000", user="12345")
@@ -333,6 +354,23 @@ def test_tmpfs_is_a_directory_that_a_restart_finds_empty(driver: Driver) -> None
         driver.wait(ContainerStopped, task)
         driver.seen.clear()
     assert driver.stdout(task) == b"x\nx\n"
+
+
+@pytest.mark.parametrize("wanted", [None, "/no-such", "/run"])
+def test_tmpfs_is_reached_by_its_variable(driver: Driver, wanted: str | None) -> None:
+    """From wherever the container starts, as volumes are, and below its own directory."""
+    script = "cd $KECS_TMPFS_RUN_CACHE && pwd -P && cd $HOME/run/cache && pwd -P"
+    tmpfs = (Tmpfs(path="/run/cache", size=1),)
+    first, second = driver.output(
+        "sh", "-c", script, tmpfs=tmpfs, working_directory=wanted
+    ).splitlines()
+    assert first == second
+    assert first.endswith("/app/tmpfs/0")
+
+
+def test_tmpfs_at_a_relative_path_is_refused(driver: Driver) -> None:
+    stopped = driver.run("true", tmpfs=(Tmpfs(path="cache", size=1),))
+    assert "invalid mount path: 'cache' mount path must be absolute" in (stopped.reason or "")
 
 
 def test_tmpfs_at_the_root_is_refused(driver: Driver) -> None:

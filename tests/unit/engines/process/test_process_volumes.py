@@ -113,6 +113,62 @@ def test_a_task_directory_that_was_made_a_link(driver: Driver, tmp_path: Path) -
     assert (there / "file").read_text() == "precious"
 
 
+@pytest.mark.parametrize("above", ["", "/..", "/../.."], ids=["itself", "volumes", "task"])
+def test_a_volume_that_was_made_a_link(driver: Driver, tmp_path: Path, above: str) -> None:
+    """What it leads to is neither opened to others nor written to, and the next container that
+    mounts the volume says why it does not start."""
+    there = tmp_path / "private"
+    there.mkdir(mode=0o700)
+    script = f"cd $KECS_VOLUME_MY_DATA_1{above}; d=$(pwd -P); mv $d $d-away; ln -s {there} $d; cd /"
+    task = driver.provision(
+        shell(script, at("/in"), name="first"),
+        shell("true", at("/in"), name="second"),
+        volumes=(SCRATCH,),
+    )
+    run(driver, task, "first")
+    before = there.stat()
+    driver.engine.start_container(task, "second")
+    reason = driver.wait(ContainerStopped, task, "second").reason
+    replaced = Path(os.path.normpath(f"{driver.directory(task)}/.volumes/my-data_1{above}"))
+    assert reason == (
+        f"{CREATE}create my-data_1: mkdir {replaced}: it has become a link, which is not followed"
+    )
+    assert (there.stat().st_mode, list(there.iterdir())) == (before.st_mode, [])
+
+
+@pytest.mark.parametrize("name", ["work", "tmp", "work/app"])
+def test_a_directory_that_was_made_a_link(driver: Driver, tmp_path: Path, name: str) -> None:
+    """A container that starts again makes nothing where the link leads to."""
+    there = tmp_path / "there"
+    there.mkdir()
+    script = f"cd $HOME/..; mv {name} away; ln -s {there} {name}"
+    spec = shell(script, at("/in"), working_directory="/app/deep", restarts=True)
+    task = driver.provision(spec, volumes=(SCRATCH,))
+    run(driver, task)
+    driver.seen.clear()
+    driver.engine.start_container(task, "app")
+    reason = driver.wait(ContainerStopped, task).reason or ""
+    path = driver.directory(task) / "app" / name
+    assert f"mkdir {path}: it has become a link, which is not followed" in reason
+    assert list(there.iterdir()) == []
+
+
+def test_folders_that_may_not_be_changed_are_deleted(driver: Driver, tmp_path: Path) -> None:
+    """And what a link leads to keeps its mode."""
+    there = tmp_path / "host"
+    there.mkdir(mode=0o500)
+    script = f"""
+        mkdir -p mod/pkg; echo 1 > mod/pkg/f; ln -s {there} mod/link; chmod 555 mod/pkg mod
+        mkdir -p in/a/b; touch in/a/b/c; chmod 000 in/a/b in/a
+    """
+    task = driver.provision(shell(script, at("/in")), volumes=(SCRATCH,))
+    run(driver, task)
+    driver.remove(task)
+    driver.engine.discard(task)
+    assert not driver.directory(task).exists()
+    assert there.stat().st_mode & 0o777 == 0o500
+
+
 def test_a_directory_of_the_host_is_made(driver: Driver, tmp_path: Path) -> None:
     """As Docker does; `..` is resolved before anything is looked at."""
     (tmp_path / "a").symlink_to("/")
@@ -149,7 +205,7 @@ def test_a_directory_of_the_host_that_cannot_be(driver: Driver, source: str, tex
     assert (stopped.reason or "").startswith(CREATE + text)
 
 
-@pytest.mark.parametrize("path", ["/../../etc", "/etc", "etc", "/./x/..//etc/", "//etc"])
+@pytest.mark.parametrize("path", ["/../../etc", "/etc", "/./x/..//etc/", "//etc"])
 def test_a_path_ends_at_the_root(driver: Driver, path: str) -> None:
     task = driver.provision(shell("cd etc && touch file && pwd -P", at(path)), volumes=(SCRATCH,))
     volume = os.path.realpath(driver.directory(task) / ".volumes" / SCRATCH.name)
@@ -157,13 +213,21 @@ def test_a_path_ends_at_the_root(driver: Driver, path: str) -> None:
     assert not os.path.exists("/etc/file")
 
 
-@pytest.mark.parametrize("path", ["/", "/..", "", "a/.."])
+@pytest.mark.parametrize("path", ["/", "/..", "/a/.."])
 def test_nothing_is_mounted_at_the_root(driver: Driver, path: str) -> None:
     task = driver.provision(shell("true", at(path)), volumes=(SCRATCH,))
     driver.engine.start_container(task, "app")
     reason = driver.wait(ContainerStopped, task).reason
     text = "invalid mount config: invalid specification: destination can't be '/'"
     assert reason == CREATE + text
+
+
+@pytest.mark.parametrize("path", ["rel", "../../../../tmp/x", "a/..", ""])
+def test_a_path_must_be_absolute(driver: Driver, path: str) -> None:
+    task = driver.provision(shell("true", at(path)), volumes=(SCRATCH,))
+    driver.engine.start_container(task, "app")
+    text = f"invalid mount config: invalid mount path: '{path}' mount path must be absolute"
+    assert driver.wait(ContainerStopped, task).reason == CREATE + text
 
 
 def test_a_mount_below_the_working_directory(driver: Driver) -> None:

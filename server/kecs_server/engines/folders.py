@@ -1,0 +1,94 @@
+"""The environment's own folders: opened without following links, and deleted whatever their modes.
+
+A container runs as who runs the server, so where a folder was it can put a link. What is then made
+there, given away or opened to others would be what the link leads to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from errno import ELOOP
+from pathlib import Path
+
+# Linux opens a folder as a place, with no right to read it; elsewhere that right is needed.
+_PLACE = os.O_PATH if sys.platform == "linux" else os.O_RDONLY
+_FLAGS = _PLACE | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class LinkError(OSError):
+    """A link stands where a folder of the environment should be."""
+
+
+@contextlib.contextmanager
+def open_folder(path: Path, top: Path) -> Iterator[int]:
+    """A descriptor of `path`, which is `top` or below it, and made if need be.
+
+    :raises LinkError: `top`, `path` or a folder between them is a link.
+    """
+    here = top
+    descriptor = _open(here, here, None)
+    try:
+        for name in path.relative_to(top).parts:
+            here /= name
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, dir_fd=descriptor)
+            below = _open(name, here, descriptor)
+            os.close(descriptor)
+            descriptor = below
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def set_mode(descriptor: int, mode: int) -> None:
+    if sys.platform == "linux":
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    else:
+        os.fchmod(descriptor, mode)
+
+
+def delete_tree(top: Path) -> None:
+    """Delete a folder with all in it, of which nobody makes use any more. Folders that their owner
+    may not read or change are made so that he may; links are deleted, not followed.
+
+    :raises OSError: something stays.
+    """
+    if top.is_symlink():
+        top.unlink()
+        return
+    try:
+        shutil.rmtree(top)
+    except PermissionError:
+        _unlock(str(top), None)
+        for _, folders, _, descriptor in os.fwalk(top):
+            for name in folders:
+                _unlock(name, descriptor)
+        shutil.rmtree(top)
+
+
+def _open(name: Path | str, path: Path, parent: int | None) -> int:
+    try:
+        return os.open(name, _FLAGS, dir_fd=parent)
+    except OSError as error:
+        if os.path.islink(path):
+            raise LinkError(ELOOP, os.strerror(ELOOP), str(path)) from error
+        error.filename = str(path)
+        raise
+
+
+def _unlock(name: str, parent: int | None) -> None:
+    """Let a folder's owner read and change it. What is no folder, or another's, stays as it is."""
+    with contextlib.suppress(OSError):
+        if sys.platform == "linux":
+            descriptor = os.open(name, _FLAGS, dir_fd=parent)
+            try:
+                set_mode(descriptor, stat.S_IRWXU)
+            finally:
+                os.close(descriptor)
+        else:
+            os.chmod(name, stat.S_IRWXU, dir_fd=parent, follow_symlinks=False)
