@@ -26,6 +26,8 @@ from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import ServerGone
 from pytest_kecs.logs import LogLine
 from pytest_kecs.logs import LogPage
+from pytest_kecs.logs import TextPage
+from pytest_kecs.logs import TextPart
 
 __tracebackhide__ = True  # as in `kecs`
 
@@ -224,6 +226,29 @@ class AdminClient:
             cursor=answer["cursor"],
             more=answer["more"],
             ended=answer["ended"],
+        )
+
+    def read_text(
+        self,
+        task: str,
+        container: str | None = None,
+        *,
+        stream: str | None = None,
+        cursor: str | None = None,
+    ) -> TextPage:
+        """The next piece of all that the containers of `task` wrote, stdout before stderr,
+        container after container. Much cheaper than lines.
+
+        :param cursor: go on from an earlier piece, the other parameters as they were.
+        """
+        query = {"task": task, "container": container, "stream": stream, "cursor": cursor}
+        given = {name: value for name, value in query.items() if value is not None}
+        answer = self._call("GET", "/logs/text?" + urlencode(given))
+        return TextPage(
+            containers=answer["containers"],
+            parts=[TextPart(*part) for part in answer["parts"]],
+            cursor=answer["cursor"],
+            more=answer["more"],
         )
 
     def execute(

@@ -8,6 +8,7 @@ from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 from typing import Protocol
 
 HOLD_SECONDS = 20.0
@@ -53,8 +54,37 @@ class LogPage:
     ended: bool
 
 
+class TextPart(NamedTuple):
+    """What a container wrote next to a stream."""
+
+    container: str
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextPage:
+    """Some of what was written; `cursor` asks for the rest, if there is `more`. `containers`: all
+    that were asked for, in the task's order.
+    """
+
+    containers: list[str]
+    parts: list[TextPart]
+    cursor: str
+    more: bool
+
+
 class LogSource(Protocol):
     """Gives pages of logs (an `AdminClient`)."""
+
+    def read_text(
+        self,
+        task: str,
+        container: str | None = None,
+        *,
+        stream: str | None = None,
+        cursor: str | None = None,
+    ) -> TextPage: ...
 
     def read_logs(
         self,
@@ -110,6 +140,15 @@ class LogQuery:
             page = read(cursor=page.cursor)
             yield page
 
+    def text(self, source: LogSource) -> Iterator[TextPage]:
+        """What there is of the container and stream, in large pieces, not looking at lines."""
+        read = partial(source.read_text, self.task, self.container, stream=self.stream)
+        page = read()
+        yield page
+        while page.more:
+            page = read(cursor=page.cursor)
+            yield page
+
 
 def collect(
     source: LogSource, query: LogQuery, *, timestamps: bool = False
@@ -117,11 +156,17 @@ def collect(
     """What there is, by container and stream."""
     parts: dict[tuple[str, str], list[str]] = {}
     names: list[str] = []
-    for page in query.pages(source):
-        names = page.containers
-        for line in page.lines:
-            text = f"{line.timestamp} {line.raw}" if timestamps else line.raw
-            parts.setdefault((line.container, line.stream), []).append(text)
+    if timestamps or query.since is not None or query.tail is not None:
+        for page in query.pages(source):
+            names = page.containers
+            for line in page.lines:
+                text = f"{line.timestamp} {line.raw}" if timestamps else line.raw
+                parts.setdefault((line.container, line.stream), []).append(text)
+    else:
+        for piece in query.text(source):
+            names = piece.containers
+            for container, stream, text in piece.parts:
+                parts.setdefault((container, stream), []).append(text)
     return {
         name: {stream: "".join(parts.get((name, stream), ())) for stream in ("stdout", "stderr")}
         for name in names

@@ -34,6 +34,7 @@ from kecs_server.state.realms import Access
 from kecs_server.state.realms import RealmRequest
 from kecs_server.task_logs import LogQuery
 from kecs_server.task_logs import read_logs
+from kecs_server.task_logs import read_text
 
 Structure = dict[str, Any]
 
@@ -60,6 +61,7 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("POST", "/keys", admin.new_key),
         ("POST", "/wait", admin.wait),
         ("GET", "/logs", admin.logs),
+        ("GET", "/logs/text", admin.logs_text),
         ("POST", "/exec", admin.execute),
         ("POST", "/address", admin.address),
         ("GET", "/timeline", admin.timeline),
@@ -164,6 +166,9 @@ class Admin:
 
     def logs(self, key: str, params: Structure) -> Structure:
         return read_logs(self._environment, self._access(key).realm, _log_query(params))
+
+    def logs_text(self, key: str, params: Structure) -> Structure:
+        return read_text(self._environment, self._access(key).realm, _log_query(params))
 
     def execute(self, key: str, params: Structure) -> Structure:
         command = params.get("command")

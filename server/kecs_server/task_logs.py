@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from heapq import merge
 from typing import Any
+from typing import NamedTuple
 
 from kecs_server.domain.task import Task
 from kecs_server.engines.logs import START
@@ -20,6 +21,9 @@ from kecs_server.environment import Environment
 from kecs_server.state.realm import Realm
 
 Structure = dict[str, Any]
+
+TEXT_PIECE = 2 * 1024 * 1024
+"""Bytes, about, of a piece of text."""
 
 LAST_BYTES_SECONDS = 30.0
 """How long the end of a stopped container's log is waited for."""
@@ -69,19 +73,33 @@ class Position:
         return json.dumps({"at": self.cursors, "until": self.until})
 
 
+class Rest(NamedTuple):
+    """What is still to be read of a stream, up to `end` at least."""
+
+    container: str
+    stream: str
+    offset: int
+    end: int
+
+    @classmethod
+    def parse_all(cls, text: str) -> list[Rest]:
+        """:raises ValueError: they are none of ours."""
+        try:
+            return [
+                cls(str(container), str(stream), int(offset), int(end))
+                for container, stream, offset, end in json.loads(text)
+            ]
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"the cursor {text!r} is not one that was given out") from error
+
+
 def read_logs(environment: Environment, realm: Realm, query: LogQuery) -> Structure:
     """The next lines of a task's containers in the order of time, as `[time, container, stream,
     text]`. `more`: there are more at this moment. `ended`: there will never be any.
 
     :raises ValueError: no such task, container, stream or cursor.
     """
-    task = find_task(realm, query.task)
-    if query.stream is not None and query.stream not in STREAMS:
-        raise ValueError(f"stream is 'stdout' or 'stderr', not {query.stream!r}")
-    names = [item.name for item in task.containers]
-    if query.container is not None:
-        names = [checked_container(task, query.container)]
-    reader = _Reader(environment, realm, task, names)
+    reader = _Reader.of(environment, realm, query)
     position = reader.position(query)
     deadline = time.monotonic() + (query.wait or 0.0)
     while True:
@@ -103,11 +121,49 @@ def read_logs(environment: Environment, realm: Realm, query: LogQuery) -> Struct
         if not is_live:
             realm.wait(version, deadline)
     return {
-        "containers": names,
+        "containers": reader.names,
         "lines": lines,
         "cursor": str(position),
         "more": more,
         "ended": over and not more,
+    }
+
+
+def read_text(environment: Environment, realm: Realm, query: LogQuery) -> Structure:
+    """The next piece of what there is, however many lines that are: stdout before stderr, container
+    after container, as `[container, stream, text]`. `more`: the cursor asks for the rest.
+
+    :raises ValueError: no such task, container, stream or cursor.
+    """
+    reader = _Reader.of(environment, realm, query)
+    logs = reader.logs(settled=True)
+    streams = STREAMS if query.stream is None else (query.stream,)
+    if query.cursor is not None:
+        left = Rest.parse_all(query.cursor)
+    else:
+        left = [
+            Rest(name, stream, 0, end)
+            for name, log in logs.items()
+            for stream, end in zip(STREAMS, log.ends(), strict=True)
+            if stream in streams
+        ]
+    parts = []
+    budget = TEXT_PIECE
+    while left and budget > 0:
+        name, stream, offset, end = rest = left.pop(0)
+        try:
+            data, offset = logs[name].read_stream(stream, offset, TEXT_PIECE)
+            parts.append((name, stream, _text(data)))
+        except (FileNotFoundError, KeyError):  # the task was forgotten a moment ago
+            continue
+        budget -= len(data)
+        if data and offset < end:
+            left.insert(0, rest._replace(offset=offset))
+    return {
+        "containers": reader.names,
+        "parts": parts,
+        "cursor": json.dumps(left),
+        "more": bool(left),
     }
 
 
@@ -152,13 +208,24 @@ class _Reader:
         self._environment = environment
         self._realm = realm
         self._task = task
-        self._names = names
+        self.names = names
+
+    @classmethod
+    def of(cls, environment: Environment, realm: Realm, query: LogQuery) -> _Reader:
+        """:raises ValueError: no such task, container or stream."""
+        task = find_task(realm, query.task)
+        if query.stream is not None and query.stream not in STREAMS:
+            raise ValueError(f"stream is 'stdout' or 'stderr', not {query.stream!r}")
+        names = [item.name for item in task.containers]
+        if query.container is not None:
+            names = [checked_container(task, query.container)]
+        return cls(environment, realm, task, names)
 
     def logs(self, *, settled: bool) -> dict[str, ContainerLog]:
         """:param settled: wait for the last bytes of those that have stopped."""
         find = _settled_log if settled else _log
         found = {
-            name: find(self._environment, self._realm, self._task, name) for name in self._names
+            name: find(self._environment, self._realm, self._task, name) for name in self.names
         }
         return {name: log for name, log in found.items() if log is not None}
 

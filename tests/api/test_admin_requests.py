@@ -111,6 +111,39 @@ def test_logs_and_their_refusals(cluster: Any, admin: AdminClient) -> None:
         with pytest.raises(AdminError) as caught:
             admin.read_logs(task, name)
         assert "none" in str(caught.value)
+        with pytest.raises(AdminError, match="none"):
+            admin.read_text(task, name)
+
+
+def test_the_text_of_logs(cluster: Any, admin: AdminClient) -> None:
+    script = r"printf 'a\nb'; printf '\377c\n' >&2"
+    after = [{"containerName": "other", "condition": "SUCCESS"}]
+    other = container("other", command=["echo", "d"], essential=False)
+    register(cluster, "app", container("say", command=["sh", "-c", script], dependsOn=after), other)
+    arn = run(cluster, "app")["taskArn"]
+    cluster.get_waiter("tasks_stopped").wait(tasks=[arn])
+    assert collect(admin, LogQuery(task=arn)) == {
+        "say": {"stdout": "a\nb", "stderr": "\ufffdc\n"},
+        "other": {"stdout": "d\n", "stderr": ""},
+    }
+    assert admin.read_text(arn, "say", stream="stdout").parts == [("say", "stdout", "a\nb")]
+    rest = [["say", "stdout", 2, 3], ["other", "stderr", 0, 0], ["gone", "stdout", 0, 9]]
+    page = admin.read_text(arn, cursor=json.dumps(rest))
+    assert ([part for part in page.parts if part.text], page.more) == (
+        [("say", "stdout", "b")],
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "5", "[1]", '[["say", "stdin", 0]]', '[["a", "b", "x", 1]]']
+)
+def test_cursors_of_texts_that_were_not_given_out(
+    cluster: Any, admin: AdminClient, cursor: str
+) -> None:
+    register(cluster, "app", container(command=SLEEP))
+    with pytest.raises(AdminError, match="is not one that was given out"):
+        admin.read_text(run(cluster, "app")["taskArn"], cursor=cursor)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 CAP = 64 * 1024 * 1024
 """Bytes of a stream that are kept: above this the oldest eighth is given up."""
@@ -20,8 +20,8 @@ MARKS = 2048
 RESOLUTION = 0.001
 """Seconds within which moments are one."""
 
-PIECE = 256 * 1024
-PIECE_LINES = 4096
+PIECE = 1024 * 1024
+PIECE_LINES = 16384
 """Bytes and lines that are read at once; a longer line comes in pieces."""
 
 TAIL = 1024 * 1024
@@ -31,8 +31,7 @@ _BLOCK = 4096
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line with its line end, if it has one; `end` is where the next one begins."""
 
     time: float
@@ -109,6 +108,18 @@ class LogFile:
             found.append(Line(self._time(offset + end), data[position:end], offset + end))
             position = end
         return found, not is_all or (position < len(data) and len(found) >= PIECE_LINES)
+
+    def read(self, offset: int, size: int) -> tuple[bytes, int]:
+        """About `size` bytes from `offset` on, and where that ends: between lines where it can be,
+        else between characters. Where a part of the log is gone, a line says so.
+        """
+        gap, offset = b"", max(offset, 0)
+        if offset < self.start:
+            _, gap, offset = self._gap(offset)
+        data = self._read(offset, size)
+        if offset + len(data) < self.end:
+            data = data[: data.rfind(b"\n") + 1 or _before_character(data)]
+        return gap + data, offset + len(data)
 
     def offset_since(self, moment: float, *, live: bool) -> int:
         """Where the first line begins that was written at `moment` or later.

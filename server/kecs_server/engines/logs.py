@@ -13,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from threading import Event
 from threading import RLock
+from typing import NamedTuple
 
 from kecs_server.engines.logfile import Line
 from kecs_server.engines.logfile import LogFile
@@ -25,8 +26,7 @@ Cursor = tuple[int, int]
 START: Cursor = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """A line of a stream with its line end, if it has one. `time` is in epoch seconds of real
     time, to about a millisecond.
     """
@@ -98,6 +98,20 @@ class ContainerLog:
             reached[index] = line.end
         more = bool(horizons) and (until is None or min(horizons) <= until)
         return LogChunk(entries, (reached[0], reached[1]), more, not (more or live))
+
+    def ends(self) -> Cursor:
+        """Where that ends which is there now."""
+        self.refresh()
+        with self._lock:
+            stdout, stderr = (file.end for file in self._files)
+        return stdout, stderr
+
+    def read_stream(self, stream: str, offset: int, size: int) -> tuple[bytes, int]:
+        """About `size` bytes of a stream from `offset` on, and where they end. Cheap, whatever
+        lines they are.
+        """
+        with self._lock:
+            return self._files[STREAMS.index(stream)].read(offset, size)
 
     def since(self, moment: float) -> Cursor:
         """Where that begins which was written at `moment` (epoch seconds) or later."""

@@ -118,6 +118,24 @@ def test_a_line_longer_than_a_piece_is_cut_between_characters(
     assert b"".join(line.data for line in all_lines(file)).endswith(b"\nb" + b"\x80" * 25)
 
 
+def all_text(file: LogFile, size: int) -> bytes:
+    found, offset = b"", 0
+    while offset < file.end:
+        part, offset = file.read(offset, size)
+        part.decode()
+        found += part
+    return found
+
+
+@pytest.mark.parametrize("size", [8, 13, 1000])
+def test_text_is_cut_between_lines_or_characters(file: LogFile, size: int) -> None:
+    text = ("äöü€😀" * 3 + "\na\n\nbc") * 5
+    write(file, text.encode(), 1.0)
+    assert all_text(file, size).decode() == text
+    write(file, b"\nab\ncde", 2.0)
+    assert file.read(len(text.encode()), 5) == (b"\nab\n", len(text.encode()) + 4)
+
+
 def disk_use(file: LogFile) -> int:
     return os.stat(file.path).st_blocks * 512
 
@@ -147,6 +165,7 @@ def test_the_oldest_part_is_given_up_above_the_cap(file: LogFile, small_cap: int
     numbers = [int(line.data) for line in rest]
     assert numbers == sorted(numbers)
     assert [line.time for line in rest] == numbers
+    assert all_text(file, 5000) == gap.data + b"".join(line.data for line in rest)
     # Who read up to here before is not told of what he has seen.
     assert all(b"kecs" not in line.data for line in file.lines(rest[0].end, whole=False)[0])
     assert file.offset_since(499.0, live=False) == 499 * 7000

@@ -22,6 +22,8 @@ from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import ServerGone
 from pytest_kecs.logs import LogLine
 from pytest_kecs.logs import LogPage
+from pytest_kecs.logs import TextPage
+from pytest_kecs.logs import TextPart
 
 CREDENTIALS = Credentials("KECSAAAA", "secret")
 
@@ -153,6 +155,12 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
             more=False,
             ended=True,
         ),
+    ),
+    (
+        lambda c: c.read_text("x", stream="stdout", cursor="[]"),
+        *("GET", "/logs/text?task=x&stream=stdout&cursor=%5B%5D", None),
+        {"containers": ["a"], "parts": [["a", "stdout", "x\n"]], "cursor": "y", "more": True},
+        TextPage(containers=["a"], parts=[TextPart("a", "stdout", "x\n")], cursor="y", more=True),
     ),
     (
         lambda c: c.address("x", "web", 80, 5),
