@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import stat
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 
 # Linux opens a folder as a place, with no right to read it; elsewhere that right is needed.
 _PLACE = os.O_PATH if sys.platform == "linux" else os.O_RDONLY
-_FLAGS = _PLACE | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class LinkError(OSError):
@@ -53,8 +54,9 @@ def set_mode(descriptor: int, mode: int) -> None:
 
 
 def delete_tree(top: Path) -> None:
-    """Delete a folder with all in it, of which nobody makes use any more. Folders that their owner
-    may not read or change are made so that he may; links are deleted, not followed.
+    """Delete a folder with all in it, of which nobody makes use any more, however deep it is.
+    Folders that their owner may not read or change are made so that he may; links are deleted, not
+    followed.
 
     :raises OSError: something stays.
     """
@@ -63,17 +65,48 @@ def delete_tree(top: Path) -> None:
         return
     try:
         shutil.rmtree(top)
-    except PermissionError:
-        _unlock(str(top), None)
-        for _, folders, _, descriptor in os.fwalk(top):
-            for name in folders:
-                _unlock(name, descriptor)
-        shutil.rmtree(top)
+    except (OSError, RecursionError):
+        _delete_flat(top)
+
+
+def _delete_flat(top: Path) -> None:
+    """Delete without recursion: folders are moved up into `top`, and there have their turn."""
+    _unlock(str(top), None)
+    up = os.open(top, _FOLDER | os.O_RDONLY)
+    try:
+        ahead = _empty(".", up)
+        while ahead:
+            name = ahead.pop()
+            ahead += _empty(name, up)
+            os.rmdir(name, dir_fd=up)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(top)) from error
+    finally:
+        os.close(up)
+    top.rmdir()
+
+
+def _empty(name: str, up: int) -> list[str]:
+    """Delete what is in the folder `name` but folders: those are moved to `up`, and returned."""
+    moved = []
+    folder = os.open(name, _FOLDER | os.O_RDONLY, dir_fd=up)
+    try:
+        with os.scandir(folder) as entries:
+            for entry in list(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    _unlock(entry.name, folder)
+                    moved.append(entry.name if name == "." else secrets.token_hex(16))
+                    os.rename(entry.name, moved[-1], src_dir_fd=folder, dst_dir_fd=up)
+                else:
+                    os.unlink(entry.name, dir_fd=folder)
+    finally:
+        os.close(folder)
+    return moved
 
 
 def _open(name: Path | str, path: Path, parent: int | None) -> int:
     try:
-        return os.open(name, _FLAGS, dir_fd=parent)
+        return os.open(name, _FOLDER | _PLACE, dir_fd=parent)
     except OSError as error:
         if os.path.islink(path):
             raise LinkError(ELOOP, os.strerror(ELOOP), str(path)) from error
@@ -85,7 +118,7 @@ def _unlock(name: str, parent: int | None) -> None:
     """Let a folder's owner read and change it. What is no folder, or another's, stays as it is."""
     with contextlib.suppress(OSError):
         if sys.platform == "linux":
-            descriptor = os.open(name, _FLAGS, dir_fd=parent)
+            descriptor = os.open(name, _FOLDER | _PLACE, dir_fd=parent)
             try:
                 set_mode(descriptor, stat.S_IRWXU)
             finally:

@@ -80,6 +80,22 @@ def test_what_cannot_be_deleted_is_an_error(place: Path) -> None:
     assert (foreign / "file").exists()
 
 
+def test_a_deep_folder_is_deleted(tmp_path: Path) -> None:
+    """Deeper than recursion, descriptors and paths go."""
+    top = tmp_path / "top"
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("folder", dir_fd=here)
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        below = os.open("folder", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    delete_tree(top)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_deleting_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "there")

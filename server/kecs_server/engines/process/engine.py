@@ -29,6 +29,7 @@ from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Usage
 from kecs_server.engines.folders import delete_tree
+from kecs_server.engines.folders import open_folder
 from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.launching import COOKIE
@@ -145,7 +146,8 @@ class ProcessEngine:
             try:
                 check_names(spec)
                 for container in task.containers.values():
-                    container.directory.mkdir(parents=True)
+                    with open_folder(container.directory, self._host.directory):
+                        pass
             except (OSError, ValueError) as error:
                 task.lost = f"the task's directory could not be made: {error}"
                 self._observe(TaskLost(task_id=task.id, reason=task.lost))
