@@ -187,6 +187,11 @@ class Lab:
         command = ["docker", "exec", self.node, "sh", "-c", "kill -9 $(pidof kube-apiserver)"]
         subprocess.run(command, check=True, capture_output=True)
 
+    def kubelet(self, what: str) -> None:
+        """`stop` it: the node does nothing any more, and its containers run on; or `start` it."""
+        command = ["docker", "exec", self.node, "systemctl", what, "kubelet"]
+        subprocess.run(command, check=True, capture_output=True)
+
     def cordon(self) -> None:
         """Let the node take no more Pods; the taint shows that the cluster knows."""
         self.kubectl("cordon", self.node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+import pytest
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
@@ -18,6 +19,7 @@ from kecs_server.engines.base import Tmpfs
 from kecs_server.engines.base import Volume
 from kecs_server.engines.base import VolumeKind
 from kecs_server.engines.kubernetes import reasons
+from kecs_server.engines.kubernetes import tasks
 from kecs_server.engines.kubernetes.clusters import KubeconfigCluster
 from kecs_server.engines.kubernetes.engine import KubernetesEngine
 from kind_driver import Driver
@@ -116,6 +118,24 @@ def test_a_pod_deleted_by_hand_at_once(driver: Driver, image: str, lab: Lab) -> 
     assert ends["app"].exit_code is None
     assert ends["app"].reason is not None
     assert "exit code unknown" in ends["app"].reason
+
+
+def test_a_pod_deleted_while_its_node_does_not_answer(
+    kind: Driver, image: str, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone, it would be there as long as the node does not."""
+    monkeypatch.setattr(tasks, "_FORCE_SECONDS", 1)
+    task = kind.run(shell("app", POLITE, image))
+    lab.kubelet("stop")
+    try:
+        lab.delete_pod(kind, task, "--grace-period=1")
+
+        assert kind.wait(task, TaskEnding).reason == reasons.POD_DELETED
+        assert kind.wait(task, TaskLost).reason == reasons.POD_DELETED
+        assert kind.stopped(task, "app").exit_code is None
+    finally:
+        lab.kubelet("start")
+    kind.remove_all()
 
 
 def test_a_pod_that_the_cluster_ends(driver: Driver, image: str, lab: Lab) -> None:
@@ -228,6 +248,8 @@ def test_a_pod_that_kubelet_evicts(kind: Driver, image: str) -> None:
 
     if stopped.exit_code != 3:
         assert kind.wait(task, TaskLost).reason.startswith("The Pod was evicted: ")
+        told = [type(e) for e in kind.seen(task) if isinstance(e, (TaskEnding, ContainerStopped))]
+        assert told == [TaskEnding, ContainerStopped]
     kind.remove_all()
 
 
