@@ -253,11 +253,11 @@ class AdminClient:
 
     def execute(
         self, task: str, container: str | None, command: Sequence[str], timeout: float
-    ) -> tuple[int | None, str]:
-        """Run a command in a container; its exit code (None: it was killed) and its output."""
+    ) -> tuple[int | None, str, str | None]:
+        """Run a command in a container: exit code, output, and why there is no exit code."""
         body = {"task": task, "container": container, "command": list(command)}
         answer = self._call("POST", "/exec", {**body, "timeout": timeout}, held=timeout)
-        return answer["exit_code"], str(answer["output"])
+        return answer["exit_code"], str(answer["output"]), answer["reason"]
 
     def address(
         self, task: str, container: str | None, port: int | None, timeout: float

@@ -46,12 +46,14 @@ EXEC_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecResult:
-    """How a command in a container ended; `exit_code` is None if it was killed or never ran.
-    Both streams are in `output`.
+    """How a command in a container ended: `exit_code` is 137 if it was killed with its container,
+    127 if there is no such program and 126 if it cannot be executed, of which `output` then tells;
+    None if it had no end of its own, for the `reason` that is given. Both streams are in `output`.
     """
 
     exit_code: int | None
     output: str
+    reason: str | None = None
 
 
 class Kecs:
@@ -274,12 +276,17 @@ class Kecs:
         """Run a command in a running container, with its variables and directory: a text by
         `sh -c`, a list of words as it is. The container need not be named if it is the only one.
 
-        :param timeout: seconds after which the command is killed; its exit code is then None.
+        :param timeout: seconds after which the command is killed; its exit code is then None, and
+            `reason` says so. On a Kubernetes that is not kind it is left alone.
+        :raises ValueError: `timeout` is not above 0.
         :raises AdminError: no such task or container, or it does not run.
         """
+        if not timeout > 0:
+            raise ValueError(f"timeout is a number of seconds above 0, not {timeout!r}")
         words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-        code, output = self._admin.execute(_located(task, None)[0], container, words, timeout)
-        return ExecResult(exit_code=code, output=output)
+        arn, _ = _located(task, None)
+        code, output, reason = self._admin.execute(arn, container, words, timeout)
+        return ExecResult(exit_code=code, output=output, reason=reason)
 
     def url(
         self,

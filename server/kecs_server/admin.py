@@ -176,13 +176,16 @@ class Admin:
             raise BadRequest(f"command is a list of words, not {command!r}")
         if not all(isinstance(word, str) and "\0" not in word for word in command):
             raise BadRequest("a word of the command is not a text without NUL")
+        timeout = _number(params, "timeout", EXEC_TIMEOUT)
+        if timeout <= 0:
+            raise BadRequest(f"timeout is a number of seconds above 0, not {timeout:g}")
         return report.execute(
             self._environment,
             self._access(key).realm,
             str(params.get("task") or ""),
             params.get("container"),
             command,
-            _number(params, "timeout", EXEC_TIMEOUT),
+            timeout,
         )
 
     def address(self, key: str, params: Structure) -> Structure:

@@ -98,7 +98,11 @@ def execute(
         status = task.container(name).last_status
         raise ValueError(f"the container {name} does not run, it is {status}")
     result = engine.execute(task.id, name, command, timeout).result()
-    return {"exit_code": result.exit_code, "output": result.output.decode("utf-8", "replace")}
+    return {
+        "exit_code": result.exit_code,
+        "output": result.output.decode("utf-8", "replace"),
+        "reason": result.reason,
+    }
 
 
 def address(

@@ -53,8 +53,10 @@ def test_a_command_that_cannot_run(driver: Driver, image: str) -> None:
 
     missing = driver.engine.execute(task, "app", ["no-such"], 10).result(20)
 
-    assert missing.exit_code is None
-    assert missing.output
+    assert missing.exit_code == 127
+    assert b"no-such" in missing.output
+    denied = driver.engine.execute(task, "app", ["/etc/hostname"], 10).result(20)
+    assert (denied.exit_code, b"permission denied" in denied.output) == (126, True)
     for where in ((task, "done"), (task, "nobody"), ("0" * 32, "app")):
         ended = driver.engine.execute(*where, ["true"], 10).result(1)
         assert (ended.exit_code, ended.output) == (None, b"the container does not run")
@@ -84,7 +86,7 @@ def test_a_command_ends_with_its_container(driver: Driver, image: str) -> None:
     driver.engine.stop_containers(task, ["app"])
 
     assert driver.stopped(task, "app").exit_code == 9
-    assert command.result(20).exit_code in (None, 137)
+    assert command.result(20).exit_code == 137
 
 
 def test_many_commands_at_once(driver: Driver, image: str) -> None:

@@ -222,12 +222,15 @@ class Removed(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthChecked(Observation):
-    """A health check that the agent asked for has ended, or timed out (`exit_code` None)."""
+    """A health check that the agent asked for has ended, or not (`exit_code` None)."""
 
     container: str
     exit_code: int | None
     output: str
 
+
+KILLED = 137
+"""The exit code of what was ended by SIGKILL."""
 
 Observer = Callable[[Observation], None]
 Progress = Callable[[str], None]
@@ -235,12 +238,29 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecResult:
-    """How a command in a container ended; `exit_code` None: it did not in time, and was killed,
-    or could not be run at all, of which `output` then tells. Both streams are in `output`.
+    """How a command in a container ended: `exit_code` is 137 if it was killed with its container,
+    126 or 127 if there is nothing to execute, of which `output` then tells; None without an end of
+    its own, for the `reason` that is given. Both streams are in `output`.
     """
 
     exit_code: int | None
     output: bytes
+    reason: str | None = None
+
+    @classmethod
+    def not_in_time(cls, output: bytes, timeout: float) -> ExecResult:
+        return cls(exit_code=None, output=output, reason=f"it did not end within {timeout:g} s")
+
+    @classmethod
+    def not_executed(cls, output: bytes, why: str) -> ExecResult:
+        """The command could not be executed; the code is that of a shell and of Docker."""
+        is_missing = "executable file not found" in why or "no such file" in why
+        return cls(exit_code=127 if is_missing else 126, output=output + why.encode())
+
+    @classmethod
+    def refused(cls, why: str) -> ExecResult:
+        """The command was not even tried, or its end is not known."""
+        return cls(exit_code=None, output=why.encode(), reason=why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,7 +324,7 @@ class Engine(Protocol):
         """Run a command beside the container's first process: its variables, directory, user and
         limits. It is killed with all that it left behind after `timeout` seconds, and when the
         container ends. The future never fails; a container that does not run gives `exit_code`
-        None. Thread-safe.
+        None, with the reason. Thread-safe.
         """
 
     def usage(self, task_id: str, container: str) -> Usage | None:

@@ -10,9 +10,11 @@ from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace
 from threading import Lock
 from time import monotonic
 
+from kecs_server.engines.base import KILLED
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.base import ExecResult
 from kecs_server.engines.kubernetes import nodes
@@ -79,16 +81,21 @@ class Executions:
             with self._connected(target, command) as running:
                 ended = running.wait(timeout)
         except ApiError as error:
-            return ExecResult(exit_code=None, output=error.message.encode())
+            return ExecResult.refused(error.message)
         except Exception as error:
             _log.exception("A command in %s", target.pod)
-            return ExecResult(exit_code=None, output=repr(error).encode())
-        if ended.exit_code is None and ended.reason is None and self._has_nodes:
-            self._kill(target, monotonic() - begin)
-        return ExecResult(
-            exit_code=ended.exit_code if target.is_running() else None,
-            output=ended.output + (ended.reason or "").encode(),
-        )
+            return ExecResult.refused(repr(error))
+        if not target.is_running():
+            return ExecResult(exit_code=KILLED, output=ended.output)
+        if ended.exit_code is not None:
+            return ExecResult(exit_code=ended.exit_code, output=ended.output)
+        if ended.reason is None:
+            if self._has_nodes:
+                self._kill(target, monotonic() - begin)
+            return ExecResult.not_in_time(ended.output, timeout)
+        if "exec failed" in ended.reason:
+            return ExecResult.not_executed(ended.output, ended.reason)
+        return replace(ExecResult.refused(ended.reason), output=ended.output)
 
     @contextmanager
     def _connected(self, target: Target, command: Sequence[str]) -> Iterator[RunningCommand]:
@@ -113,5 +120,5 @@ class Executions:
 def refused(text: str) -> Future[ExecResult]:
     """A command that is not run."""
     future: Future[ExecResult] = Future()
-    future.set_result(ExecResult(exit_code=None, output=text.encode()))
+    future.set_result(ExecResult.refused(text))
     return future

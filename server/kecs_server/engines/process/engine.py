@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from kecs_server.engines.base import KILLED
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import EngineError
@@ -32,6 +33,7 @@ from kecs_server.engines.folders import delete_tree
 from kecs_server.engines.folders import open_folder
 from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.process.errors import LaunchError
+from kecs_server.engines.process.errors import as_exec_failure
 from kecs_server.engines.process.launching import COOKIE
 from kecs_server.engines.process.launching import DEFAULT_PATH
 from kecs_server.engines.process.launching import Host
@@ -51,6 +53,7 @@ from kecs_server.engines.process.tasks import Execution
 from kecs_server.engines.process.tasks import Phase
 from kecs_server.engines.process.tasks import Task
 from kecs_server.engines.process.tasks import check_names
+from kecs_server.engines.process.tasks import done
 from kecs_server.engines.process.tasks import refused
 from kecs_server.engines.process.usage import usage_of
 
@@ -58,7 +61,6 @@ READY_TIMEOUT = 30.0  # seconds for the supervisor to start, on a machine that i
 CLOSE_TIMEOUT = 15.0  # seconds; the supervisor itself gives up after 5 on what cannot be killed
 LOST = "supervisor ended unexpectedly"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-KILLED = 137
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +206,7 @@ class ProcessEngine:
                 output = it.directory / f"exec-{number}.log"
                 launch = prepare_command(it.launch, command, output, timeout)
             except LaunchError as error:
-                return refused(str(error))
+                return done(ExecResult.not_executed(b"", as_exec_failure(str(error))))
             execution = Execution(key=f"{it.key}/{number}", container=it, launch=launch)
             it.task.executions[execution.key] = execution
             self._link.send({"do": "start", "key": execution.key, **launch.to_wire()})
@@ -333,11 +335,11 @@ class ProcessEngine:
             self._memory.drop(task.id, execution.container.key, execution.pid)
         if event["event"] == "failed":
             reason = describe_failure(execution.launch, event["step"], event["errno"])
-            execution.finish(None, reason)
+            execution.finish_unexecuted(as_exec_failure(reason))
+        elif event["overdue"]:
+            execution.finish_overdue()
         else:
-            # With its container it is killed, unless it has ended by itself just before.
-            is_over = execution.container.phase is not Phase.RUNNING and event["code"] == KILLED
-            execution.finish(None if event["overdue"] or is_over else event["code"])
+            execution.finish(event["code"])
         self._finish_removal(task)
 
     def _on_excess(self, key: str) -> None:
@@ -366,7 +368,7 @@ class ProcessEngine:
 
     def _lose(self, task: Task) -> None:
         for execution in task.executions.values():
-            execution.finish(None, LOST)
+            execution.finish_lost(LOST)
         task.executions.clear()
         if task.removed or task.is_over():
             self._finish_removal(task)

@@ -12,6 +12,7 @@ RUNC = DAEMON.format(
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
     "runc create failed: unable to start container process: {}: unknown"
 )
+EXEC = "OCI runtime exec failed: exec failed: unable to start container process: "
 CREATE = "CannotCreateContainerError: Error response from daemon: {}"
 
 
@@ -24,3 +25,8 @@ def describe(error: OSError | ValueError) -> str:
     if isinstance(error, LinkError):
         return "it has become a link, which is not followed"
     return os.strerror(getattr(error, "errno", None) or EINVAL).lower()
+
+
+def as_exec_failure(reason: str) -> str:
+    """Why a command cannot be run in a container, of the reason that a container would have."""
+    return EXEC + reason.partition("unable to start container process: ")[2]

@@ -85,20 +85,38 @@ class Execution:
     pid: int | None = None
     result: Future[ExecResult] = field(default_factory=Future)
 
-    def finish(self, exit_code: int | None, text: str = "") -> None:
+    def finish(self, exit_code: int) -> None:
+        self.result.set_result(ExecResult(exit_code=exit_code, output=self._output()))
+
+    def finish_overdue(self) -> None:
+        self.result.set_result(ExecResult.not_in_time(self._output(), self.launch.limit or 0.0))
+
+    def finish_unexecuted(self, why: str) -> None:
+        self.result.set_result(ExecResult.not_executed(self._output(), why))
+
+    def finish_lost(self, why: str) -> None:
+        self.result.set_result(ExecResult.refused(why))
+        self._output()
+
+    def _output(self) -> bytes:
+        """Taken from its file, which goes."""
         path = Path(self.launch.stdout)
         try:
             output = path.read_bytes()
             path.unlink()
         except FileNotFoundError:  # it was never started, or its task is forgotten
-            output = b""
-        self.result.set_result(ExecResult(exit_code=exit_code, output=output + text.encode()))
+            return b""
+        return output
 
 
 def refused(text: str) -> Future[ExecResult]:
-    """A command that could not be run."""
+    """A command that is not run."""
+    return done(ExecResult.refused(text))
+
+
+def done(result: ExecResult) -> Future[ExecResult]:
     future: Future[ExecResult] = Future()
-    future.set_result(ExecResult(exit_code=None, output=text.encode()))
+    future.set_result(result)
     return future
 
 

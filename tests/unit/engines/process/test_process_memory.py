@@ -132,7 +132,7 @@ def test_commands_in_the_container_count(driver: Driver, fifo: Fifo) -> None:
     task = driver.start("sleep", "1000", memory=64)
     driver.pid(task)
     command = python(TAKE, fifo.path, "100")
-    assert driver.engine.execute(task, "app", command, 100.0).result(30).exit_code is None
+    assert driver.engine.execute(task, "app", command, 100.0).result(30).exit_code == 137
     stopped = driver.wait(ContainerStopped, task)
     assert (stopped.exit_code, stopped.reason) == OUT_OF_MEMORY
 
