@@ -69,9 +69,14 @@ def ecs_client(ecs_client_factory: ClientFactory) -> ECSClient:
 
 @pytest.fixture
 def kecs(request: pytest.FixtureRequest, ecs_client: ECSClient) -> Kecs:
-    """Run tasks, wait for states, read logs, assert: run_task, wait_running, wait_stopped,
-    wait_stable, logs, url, map_image, set_secret, put_env_file, assert_running, assert_stopped,
-    assert_service_stable.
+    """Run tasks, wait for states, read logs, assert.
+
+    - run: run_task, run_tasks
+    - wait: wait_running, wait_healthy, wait_stopped, wait_stable
+    - look: describe, logs, url, exec
+    - assert: assert_running, assert_healthy, assert_stopped, assert_service_stable
+    - prepare: map_image, set_secret, put_env_file
+    - time: advance_clock
     """
     from pytest_kecs.kecs import Kecs
 

@@ -362,18 +362,20 @@ class Kecs:
         is the next number unless `version` is given.
 
         :raises ValueError: bytes that are no text, which ECS has no variables for.
+        :raises TypeError: the value is none of these.
+        :raises AdminError: a value with a NUL or of more than 65536 bytes, or a wrong name.
         """
-        if isinstance(value, bytes):
-            value = value.decode()
-        text = value if isinstance(value, str) else json.dumps(dict(value))
-        self._admin.set_secret(name, text, stage=stage, version=version)
+        self._admin.set_secret(name, _secret_text(value), stage=stage, version=version)
 
     def put_env_file(self, arn: str, text: str) -> None:
         """Say what an environment file contains, by the ARN of its S3 object."""
         self._admin.put_env_file(arn, text)
 
     def advance_clock(self, seconds: float) -> None:
-        """Let time pass for everything in the test's environment that waits for a moment."""
+        """Let time pass for everything in the test's environment that waits for a moment.
+
+        :raises AdminError: back, or beyond the year 9000.
+        """
         self._admin.advance_clock(seconds)
 
     def assert_running(
@@ -434,6 +436,17 @@ class Kecs:
             return self._admin.report(self._log_lines)
         except KecsError:
             return {}  # What is wrong with the task is worth telling without it.
+
+
+def _secret_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value))
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode()
+    what = type(value).__name__
+    raise TypeError(f"the value of a secret is a text, bytes or a mapping, not of type {what}")
 
 
 def _is_running(task: Task) -> bool:

@@ -22,6 +22,7 @@ from kecs_server.credentials import Credentials
 
 from pytest_kecs.admin import AdminClient
 from pytest_kecs.errors import AdminError
+from pytest_kecs.kecs import Kecs
 from pytest_kecs.launcher import Launcher
 from pytest_kecs.logs import LogQuery
 from pytest_kecs.logs import collect
@@ -247,3 +248,17 @@ def test_health(server: Launcher, admin: AdminClient) -> None:
     assert psutil.Process(health.pid).is_running()
     assert health.engines["process"].state == "ready"
     assert health.engines["kind"].state == "idle"
+
+
+def test_the_clock_and_what_it_refuses(admin: AdminClient) -> None:
+    before = admin.advance_clock(0)
+    for seconds in (-1, 1e12):
+        with pytest.raises(AdminError, match="a clock "):
+            admin.advance_clock(seconds)
+    assert before <= admin.advance_clock(0) < before + 60
+
+
+@pytest.mark.parametrize("value", [3, None, ["x"]])
+def test_a_secret_of_another_type(admin: AdminClient, cluster: Any, value: Any) -> None:
+    with pytest.raises(TypeError, match="a text, bytes or a mapping, not of"):
+        Kecs(cluster, admin).set_secret("a", value)

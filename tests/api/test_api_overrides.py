@@ -63,6 +63,12 @@ OURS: list[Row] = [
         "A variable in the environment of container 'app' has no name.",
     ),
     (
+        "NUL in a variable",
+        app(environment=[{"name": "A", "value": "\0"}]),
+        "The environment of container 'app' has a NUL in it.",
+    ),
+    ("NUL in a word", app(command=["\0"]), "The command of container 'app' has a NUL in it."),
+    (
         "variable of a secret",
         app(environment=[{"name": "SECRET", "value": "x"}]),
         "The secret name must be unique and not shared with any new or existing environment "

@@ -68,6 +68,34 @@ CONTAINER: list[Row] = [
         of(workingDirectory="/a\0b"),
         "The workingDirectory of container 'app' has a NUL in it.",
     ),
+    *(
+        (
+            f"NUL in {member}",
+            of(**{member: value}),
+            f"The {member} of container 'app' has a NUL in it.",
+        )
+        for member, value in {
+            "user": "a\0",
+            "hostname": "a\0",
+            "entryPoint": ["a", "\0"],
+            "command": ["a", "\0"],
+            "healthCheck": {"command": ["CMD", "a\0"]},
+            "environment": [{"name": "A", "value": "\0"}],
+        }.items()
+    ),
+    (
+        "NUL in a mount's path",
+        {
+            "volumes": [{"name": "v"}],
+            **of(mountPoints=[{"sourceVolume": "v", "containerPath": "/a\0"}]),
+        },
+        "The mountPoints of container 'app' has a NUL in it.",
+    ),
+    (
+        "equals sign",
+        of(environment=[{"name": "A=B", "value": "x"}]),
+        "The name of the variable 'A=B' in the environment of container 'app' has an equals sign in it.",
+    ),
     (
         "search domains on awsvpc",
         {"networkMode": "awsvpc", **of(dnsSearchDomains=["x"])},

@@ -65,6 +65,7 @@ def _container_problems(
     override: Structure, container: Structure, definition: TaskDefinition
 ) -> Iterator[str]:
     yield from containers.size_problems({**container, **override})
+    yield from containers.nul_problems(override)
     yield from environment.variable_problems(override)
     yield from environment.shared_name_problems(
         {**override, "secrets": container.get("secrets", ())}

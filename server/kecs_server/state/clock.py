@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC
+from datetime import datetime
+
+LATEST = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+"""Times up to this can be written as dates, here and by who is told them."""
 
 
 class Clock:
@@ -15,7 +20,9 @@ class Clock:
         return time.time() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """:raises ValueError: `seconds` is negative."""
+        """:raises ValueError: `seconds` is negative, or leads beyond `LATEST`."""
         if seconds < 0:
             raise ValueError(f"a clock goes forward only, not by {seconds} s")
+        if self.now() + seconds > LATEST:
+            raise ValueError(f"a clock does not go beyond the year 9000, as by {seconds:g} s")
         self._offset += seconds

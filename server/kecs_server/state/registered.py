@@ -12,6 +12,9 @@ from kecs_server.domain.registration.environment import is_object_arn
 
 CURRENT = "AWSCURRENT"
 PREVIOUS = "AWSPREVIOUS"
+MAX_SECRET = 65536
+"""Bytes of a secret's value, as Secrets Manager has it."""
+
 _SERVICES = ("secretsmanager", "ssm")
 
 
@@ -57,6 +60,8 @@ class Registered:
             )
         if not isinstance(value, str) or "\0" in value:
             raise ValueError("the value of a secret is a text without NUL")
+        if len(value.encode()) > MAX_SECRET:
+            raise ValueError(f"the value of a secret has at most {MAX_SECRET} bytes")
         secret = self._secrets.setdefault(reference.id, Secret())
         secret.put(value, stage or CURRENT, version)
 

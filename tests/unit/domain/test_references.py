@@ -138,3 +138,11 @@ def test_lines_of_secrets_are_masked() -> None:
     output = b"topsecret top 12 line two t0ken shown"
     assert resources.masked(output) == b"**** **** 12 **** **** shown"
     assert "topsecret" not in repr(resources)
+
+
+def test_the_longest_secret() -> None:
+    found = Registered()
+    found.set_secret("a", "x" * 65536, None, None)
+    for value in ("x" * 65537, "\u00e4" * 32769):
+        with pytest.raises(ValueError, match="at most 65536 bytes"):
+            found.set_secret("a", value, None, None)

@@ -64,13 +64,31 @@ def problems(container: Structure, definition: Structure) -> Iterator[str]:
         yield f"Container.image should be {MAX_NAME} characters or less"
     if not _IMAGE.match(container["image"]):
         yield "Container.image contains invalid characters."
-    if "\0" in container.get("workingDirectory", ""):
-        yield f"The workingDirectory of container '{container['name']}' has a NUL in it."
+    yield from nul_problems(container)
     yield from _memory_problems(container, definition)
     yield from _network_problems(container, definition)
     yield from _timeout_problems(container)
     yield from _health_problems(container)
     yield from _restart_problems(container)
+
+
+def nul_problems(container: Structure) -> Iterator[str]:
+    """Of what becomes variables, words and paths of a process; an override is held to them too."""
+    texts = {
+        "user": [container.get("user")],
+        "workingDirectory": [container.get("workingDirectory")],
+        "hostname": [container.get("hostname")],
+        "entryPoint": container.get("entryPoint", ()),
+        "command": container.get("command", ()),
+        "healthCheck": container.get("healthCheck", {}).get("command", ()),
+        "environment": [
+            text for pair in container.get("environment", ()) for text in pair.values()
+        ],
+        "mountPoints": [mount.get("containerPath") for mount in container.get("mountPoints", ())],
+    }
+    for member, found in texts.items():
+        if any("\0" in (text or "") for text in found):
+            yield f"The {member} of container '{container['name']}' has a NUL in it."
 
 
 def size_problems(container: Structure) -> Iterator[str]:

@@ -38,6 +38,11 @@ def variable_problems(container: Structure) -> Iterator[str]:
     for pair in container.get("environment", ()):
         if not pair.get("name"):
             yield f"A variable in the environment of container '{container['name']}' has no name."
+        elif "=" in pair["name"]:
+            yield (
+                f"The name of the variable '{pair['name']}' in the environment of container "
+                f"'{container['name']}' has an equals sign in it."
+            )
 
 
 def shared_name_problems(container: Structure) -> Iterator[str]:
