@@ -94,7 +94,8 @@ CONTAINER: list[Row] = [
     (
         "equals sign",
         of(environment=[{"name": "A=B", "value": "x"}]),
-        "The name of the variable 'A=B' in the environment of container 'app' has an equals sign in it.",
+        "The name of the variable 'A=B' in the environment of container 'app' has an equals sign "
+        "in it.",
     ),
     (
         "search domains on awsvpc",
