@@ -76,8 +76,8 @@ def reasons(task: Mapping[str, Any]) -> list[str]:
 
 
 def advice_text(report: Report, task_id: str | None = None) -> str:
-    """What to write where a program found its port in use, or where none is known; of one task
-    only if it is given.
+    """What containers wait for, and what to write where a program found its port in use, or where
+    none is known; of one task only if it is given.
     """
     lines = []
     for task in report.get("tasks", ()):
@@ -95,6 +95,9 @@ def _advice(report: Report, task_id: str, container: Mapping[str, Any]) -> Itera
     said = "\n".join(report.get("logs", {}).get(task_id, {}).get(name, {}).values())
     if container.get("exitCode") and _IN_USE.search(said):
         yield _port_advice(report, report.get("ports", {}).get(task_id, {}).get(name, ()))
+    awaited = report.get("waiting", {}).get(task_id, {}).get(name)
+    if awaited:
+        yield f"waits for {' and '.join(awaited)}"
     image = report.get("idle", {}).get(task_id, {}).get(name)
     if image is not None:
         yield (

@@ -16,6 +16,7 @@ from kecs_server.network.reaching import chosen
 from kecs_server.network.reaching import reach
 from kecs_server.operations.service_views import service_view
 from kecs_server.operations.views import task_view
+from kecs_server.scheduler.order import awaited
 from kecs_server.state.realm import Realm
 from kecs_server.task_logs import checked_container
 from kecs_server.task_logs import find_task
@@ -48,6 +49,7 @@ def realm_report(environment: Environment, realm: Realm, log_lines: int) -> Stru
                 for task in tasks
             },
             "idle": _idle(realm, tasks),
+            "waiting": _waiting(tasks),
             "timeline": realm.timeline.as_json(),
         }
     report["logs"] = {
@@ -72,6 +74,15 @@ def _idle(realm: Realm, tasks: list[Task]) -> dict[str, dict[str, str]]:
         }
         for task in tasks
     }
+
+
+def _waiting(tasks: list[Task]) -> dict[str, dict[str, list[str]]]:
+    """What containers wait for that have not started yet, by task and name."""
+    found = {
+        task.id: {item.name: what for item in task.containers if (what := awaited(task, item))}
+        for task in tasks
+    }
+    return {task_id: containers for task_id, containers in found.items() if containers}
 
 
 def execute(

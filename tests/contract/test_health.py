@@ -10,6 +10,7 @@ from steps import wait_health
 
 from pytest_kecs.kecs import Kecs
 from pytest_kecs.waiting import WaitError
+from pytest_kecs.waiting import WaitTimeout
 
 IDLE = on_term("exit 0")
 
@@ -121,3 +122,11 @@ def test_what_has_no_health_check_is_not_waited_for(kecs: Kecs, register: Any) -
     task = kecs.run_task(register(app=IDLE, side=side))
     with pytest.raises(WaitError, match="none of its essential containers has a health check"):
         kecs.assert_healthy(task)
+
+
+def test_the_error_says_what_a_container_waits_for(kecs: Kecs, register: Any) -> None:
+    db = {"command": IDLE, "essential": False, **checked("exit 1")}
+    after = [{"containerName": "db", "condition": "HEALTHY"}]
+    task = kecs.run_task(register(db=db, app={"command": IDLE, "dependsOn": after}))
+    with pytest.raises(WaitTimeout, match="app: waits for db to be HEALTHY"):
+        kecs.wait_running(task, timeout=0.5)

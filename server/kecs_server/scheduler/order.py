@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
 
+_AWAITED = {
+    "START": "to start",
+    "COMPLETE": "to end",
+    "SUCCESS": "to end with exit code 0",
+    "HEALTHY": "to be HEALTHY",
+}
+
 
 def may_start(task: Task, container: Container) -> bool:
     return all(_holds(other, condition) for other, condition in _dependencies(task, container))
@@ -42,6 +49,17 @@ def broken_dependency(task: Task, container: Container, now: float) -> str | Non
                 f"[{other.name}] for target [{container.name}] {cause}."
             )
     return None
+
+
+def awaited(task: Task, container: Container) -> list[str]:
+    """What the container waits for at this moment, for a person: `db to be HEALTHY`."""
+    if container.released or container.is_stopped:
+        return []
+    return [
+        f"{other.name} {_AWAITED[condition]}"
+        for other, condition in _dependencies(task, container)
+        if not _holds(other, condition)
+    ]
 
 
 def deadlines(task: Task) -> Iterator[float]:

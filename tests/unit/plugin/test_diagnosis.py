@@ -81,6 +81,13 @@ def test_a_container_that_runs_nothing_gets_advice() -> None:
     assert diagnosis.advice_text(report, "f" * 32) == ""
 
 
+def test_what_a_container_waits_for() -> None:
+    report = {**REPORT, "waiting": {ID: {"app": ["db to be HEALTHY", "init to end"]}}}
+    told = "01234567 app: waits for db to be HEALTHY and init to end"
+    assert diagnosis.advice_text(report, ID) == told
+    assert told in diagnosis.task_story(STOPPED, report, 20)
+
+
 def test_no_advice_where_no_port_was_in_use() -> None:
     assert diagnosis.advice_text({**REPORT, "engine": "process"}) == ""
 
