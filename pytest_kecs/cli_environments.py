@@ -106,7 +106,9 @@ def _stop_one(record: EnvironmentRecord) -> None:
     _end_server(record)
     directory = Path(record.directory)
     if directory.exists():
-        registry.clear(directory)
+        _, left = registry.clear(directory)
+        if left:
+            raise KecsError("; ".join(left))
 
 
 def _end_server(record: EnvironmentRecord) -> None:
@@ -131,28 +133,25 @@ def _end_server(record: EnvironmentRecord) -> None:
 def prune(kubeconfig: str | None, context: str | None, *, as_json: bool) -> int:
     """Remove what dead environments left behind, on this machine and in a cluster.
 
-    :raises KecsError: something stays, of which what was printed says why.
+    :raises KecsError: something stays, and why.
     """
     if context is not None and kubeconfig is None:
         raise InvalidSetting("--context needs --kubeconfig: say in which file the context is")
     if kubeconfig is not None and not Path(kubeconfig).is_file():
         raise InvalidSetting(f"there is no kubeconfig {kubeconfig!r}")
-    dead = registry.dead()
-    done = registry.prune()
-    left = ", ".join(str(directory) for directory in dead if directory.exists())
-    failure = KecsError(f"could not be removed: {left}") if left else None
+    done, problems = registry.prune()
     if kubeconfig is not None:
         try:
             done += _reap(kubeconfig, context)
         except KecsError as error:
-            failure = error
-    # What was done on this machine is said whether or not the cluster could be reached.
+            problems.append(str(error))
+    # What was done is said whether or not all could be.
     if as_json:
         _print_json({"done": done})
-    elif done or failure is None:
+    elif done or not problems:
         print("\n".join(done) or "There is nothing to remove.")
-    if failure is not None:
-        raise failure
+    if problems:
+        raise KecsError("; ".join(problems))
     return 0
 
 

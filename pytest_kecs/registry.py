@@ -222,35 +222,29 @@ def process_started(pid: int) -> float | None:
         return None
 
 
-def prune() -> list[str]:
+def prune() -> tuple[list[str], list[str]]:
     """End what dead environments left behind: those whose server and owner are both gone.
 
-    :returns: what was removed, one line for each.
+    :returns: what was removed; what could not be, and why. One line for each.
     """
     removed: list[str] = []
+    left: list[str] = []
     for directory in _directories():
-        removed += prune_one(directory)
-    return removed
+        if _is_dead(directory):
+            done, failed = clear(directory)
+            removed += done
+            left += failed
+    return removed, left
 
 
-def dead() -> list[Path]:
-    """The folders of dead environments, which `prune` removes."""
-    return [directory for directory in _directories() if _is_dead(directory)]
-
-
-def prune_one(directory: Path) -> list[str]:
-    """As `prune`, for the environment in `directory`; nothing if it lives."""
-    return clear(directory) if _is_dead(directory) else []
-
-
-def clear(directory: Path) -> list[str]:
+def clear(directory: Path) -> tuple[list[str], list[str]]:
     """End what is left of an environment whose server is known to be dead.
 
-    Nothing is done when another process is at it already.
+    Nothing is done when another process is at it already. Returns what `prune` does.
     """
     with _claim(directory) as claimed:
         if not claimed:
-            return []
+            return [], []
         from kecs_server.prune import remove_environment
 
         return remove_environment(directory, directory.name)

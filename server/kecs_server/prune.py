@@ -96,24 +96,34 @@ def wait_ended(process: psutil.Process, timeout: float) -> None:
             process.wait(max(timeout, 0.0))
 
 
-def remove_environment(directory: Path, name: str) -> list[str]:
+def remove_environment(directory: Path, name: str) -> tuple[list[str], list[str]]:
     """Remove all that is left of an environment whose server is dead: processes, its kind cluster
-    if it began to make one, and its directory. Returns what was done and what could not be, for a
-    person.
+    if it began to make one, and its directory.
+
+    :returns: what was removed; what could not be, and why. One line for each, for a person.
     """
-    done = []
+    removed: list[str] = []
+    left: list[str] = []
     if killed := kill_leftovers(name):
-        done.append(f"{name}: killed {len(killed)} processes")
-    if left := leftover_processes(name):
-        done.append(f"{name}: cannot kill {', '.join(map(str, left))}")
-    if (directory / MARK).exists():
-        done.append(f"{name}: {delete_kind_cluster(directory, name)}")
+        removed.append(f"{name}: killed {len(killed)} processes")
+    if alive := leftover_processes(name):
+        left.append(f"{name}: cannot kill {', '.join(map(str, alive))}")
+    if os.path.exists(directory / MARK):
+        if problem := delete_kind_cluster(directory, name):
+            left.append(f"{name}: {problem}")
+        else:
+            removed.append(f"{name}: deleted its kind cluster")
     if directory.exists():
-        done.append(f"{name}: {delete_directory(directory)}")
-    return done
+        try:
+            delete_tree(directory)
+            removed.append(f"{name}: removed {directory}")
+        except OSError as error:
+            left.append(f"{name}: {directory} could not be deleted: {error}")
+    return removed, left
 
 
-def delete_kind_cluster(directory: Path, name: str) -> str:
+def delete_kind_cluster(directory: Path, name: str) -> str | None:
+    """Returns why it may be left, None if it is not."""
     by_hand = f"; delete it by `kind delete cluster --name {name}`"
     if shutil.which("kind") is None:
         return f"its kind cluster may be left: there is no `kind` in PATH{by_hand}"
@@ -127,12 +137,4 @@ def delete_kind_cluster(directory: Path, name: str) -> str:
             kind.clear()
     except CommandError as error:
         return f"its kind cluster could not be deleted: {error.stderr}{by_hand}"
-    return "deleted its kind cluster"
-
-
-def delete_directory(directory: Path) -> str:
-    try:
-        delete_tree(directory)
-    except OSError as error:
-        return f"{directory} could not be deleted: {error}"
-    return f"removed {directory}"
+    return None

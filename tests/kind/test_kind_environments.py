@@ -264,7 +264,7 @@ def test_prune_while_docker_makes_the_node(
     if is_kind_killed:
         os.killpg(pid, signal.SIGKILL)
 
-    done = remove_environment(tmp_path, name)
+    done, _ = remove_environment(tmp_path, name)
 
     assert f"{name}: deleted its kind cluster" in done
     assert_stays_away(name)

@@ -158,13 +158,13 @@ def test_pruning_leaves_the_living_alone() -> None:
     serving = make_record(
         server_pid=os.getpid(), server_started=registry.process_started(os.getpid())
     )
-    assert registry.prune() == []
+    assert registry.prune() == ([], [])
     assert {record.name for record in registry.read_all()} == {owned.name, serving.name}
 
 
 def test_pruning_removes_the_dead(home: Path) -> None:
     dead = make_record(owner_pid=os.getpid(), owner_started=1.0, server_pid=None)
-    removed = registry.prune()
+    removed, _ = registry.prune()
     assert dead.name in "\n".join(removed)
     assert list(home.iterdir()) == []
 
@@ -185,14 +185,14 @@ def test_pruning_deletes_a_kind_cluster_that_a_single_test_began_to_make(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     record = make_record(engine="process")
     Path(record.directory, "kind-cluster").touch()
-    assert f"{record.name}: deleted its kind cluster" in registry.prune()
+    assert f"{record.name}: deleted its kind cluster" in registry.prune()[0]
     assert f"delete cluster --name {record.name}" in (tmp_path / "called").read_text()
 
 
 def test_pruning_leaves_what_it_cannot_read() -> None:
     record = make_record()
     (Path(record.directory) / "environment.json").write_text("{")
-    assert registry.prune() == []
+    assert registry.prune() == ([], [])
     assert Path(record.directory).exists()
 
 
@@ -201,10 +201,10 @@ def test_two_runs_do_not_prune_the_same() -> None:
     descriptor = os.open(record.directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        assert registry.prune() == []
+        assert registry.prune() == ([], [])
     finally:
         os.close(descriptor)
-    assert len(registry.prune()) > 0
+    assert len(registry.prune()[0]) > 0
 
 
 def test_importing_is_cheap() -> None:

@@ -299,7 +299,7 @@ def test_remove_environment(
     kind.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/called"\n')
     kind.chmod(0o755)
     monkeypatch.setenv("PATH", f"{kind.parent}:{os.environ['PATH']}")
-    done = prune.remove_environment(directory, environment_name)
+    done, failed = prune.remove_environment(directory, environment_name)
     left.wait(TIMEOUT)  # the code is unknown: prune has reaped it, being in this process
     assert not psutil.pid_exists(left.pid)
     assert not directory.exists()
@@ -307,12 +307,13 @@ def test_remove_environment(
         *("delete", "cluster", "--name", environment_name),
         *("--kubeconfig", f"{directory}/kubeconfig"),
     ]
+    assert failed == []
     assert done == [
         f"{environment_name}: killed 1 processes",
         f"{environment_name}: deleted its kind cluster",
         f"{environment_name}: removed {directory}",
     ]
-    assert prune.remove_environment(directory, environment_name) == []
+    assert prune.remove_environment(directory, environment_name) == ([], [])
 
 
 def test_remove_environment_without_kind(
@@ -320,7 +321,7 @@ def test_remove_environment_without_kind(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / MARK).touch()
-    text, _ = prune.remove_environment(tmp_path, environment_name)
+    _, (text,) = prune.remove_environment(tmp_path, environment_name)
     assert "no `kind` in PATH" in text
 
 
