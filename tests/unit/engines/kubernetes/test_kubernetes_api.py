@@ -104,7 +104,7 @@ def test_nobody_there(tmp_path: Path, kubeconfig: Path) -> None:
     with pytest.raises(EngineError, match=r"does not answer: .*refused") as caught:
         open_engine(tmp_path, kubeconfig=kubeconfig)
 
-    assert monotonic() - begin < 3
+    assert monotonic() - begin < 20  # it is asked for 60 s where it answers that it is busy
     assert str(kubeconfig) in str(caught.value)
     with pytest.raises(EngineError, match="does not answer"):
         reap_expired(kubeconfig, None)
