@@ -26,6 +26,7 @@ from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import PullStarted
 from kecs_server.engines.base import PullStopped
 from kecs_server.engines.base import Removed
+from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Usage
@@ -374,6 +375,8 @@ class ProcessEngine:
             self._finish_removal(task)
             return
         task.lost = LOST
+        if not task.removing:
+            self._observe(TaskEnding(task_id=task.id, reason=LOST))
         for it in list(task.running()):
             self._stopped(it, None, f"ContainerRuntimeError: {LOST}")
         if not task.removing:
