@@ -8,8 +8,8 @@ import os
 import pwd
 import resource
 import sys
-import time
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
