@@ -28,6 +28,16 @@ def test_streams_are_apart_and_in_order(kecs: Kecs, register: Any) -> None:
     assert kecs.logs(task) == "one\nthree\ntwo\n"
 
 
+def test_output_that_is_opened_by_name(kecs: Kecs, register: Any) -> None:
+    script = (
+        "echo first >&2; echo o1; echo second > /dev/stderr; echo o2 > /dev/stdout; echo third >&2"
+    )
+    task = kecs.run_task(register(app=script))
+    kecs.wait_stopped(task)
+    assert kecs.logs(task, stream="stdout") == "o1\no2\n"
+    assert kecs.logs(task, stream="stderr") == "first\nsecond\nthird\n"
+
+
 def test_followed_lines_come_while_it_runs(kecs: Kecs, register: Any) -> None:
     task = kecs.run_task(register(app="echo one; sleep 2; echo two; exec sleep 1000"))
     lines = kecs.logs(task, follow=True)

@@ -11,7 +11,9 @@ import json
 import os
 import resource
 import signal
+from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 from typing import NoReturn
 
 from kecs_server.engines.process.kernel import adopt_orphans
@@ -22,22 +24,23 @@ LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 def become_leader(
-    streams: Streams, orders: int, report: int, parent: int, signals: list[int]
+    streams: Streams, orders: int, report: int, parent: int, inherited: Inherited
 ) -> NoReturn:
     """Turn this forked child into a container's first process, as soon as it is told which."""
     step = "prepare"
     path = None
     try:
-        detach(parent, signals)
+        detach(parent, inherited.signals)
         streams.take()
         launch = read_order(orders)
         path = launch["path"]
-        if streams.terminal is None:
-            step = "log"
-            os.dup2(os.open(launch["stdout"], LOG_FLAGS, 0o600), 1)
-            os.dup2(os.open(launch["stderr"], LOG_FLAGS, 0o600), 2)
+        if path is None or launch["init"]:
+            close_others(report)
+        step = "log"
+        make_logs(launch["stdout"], launch["stderr"])
         step = "chdir"
         os.chdir(launch["cwd"])
+        set_limit(resource.RLIMIT_NOFILE, *inherited.open_files)
         for number, soft, hard in launch["ulimits"]:
             step = f"rlimit-{number}"
             set_limit(number, soft, hard)
@@ -50,9 +53,9 @@ def become_leader(
                 raise PermissionError(errno.EACCES, path)
         step = "exec"
         if launch["init"]:
-            fork_below_init()
+            fork_below_init(report)
         if path is None:
-            idle()
+            idle(report)
         os.execve(path, launch["argv"], launch["env"])
     except OSError as error:
         if step == "exec":
@@ -67,20 +70,26 @@ def become_leader(
         os._exit(255)
 
 
-class Streams:
-    """Where a container's standard streams come from: `terminal` is for all three, `stdin` for
-    the first, while the others go to the log files that the order names.
-    """
+class Inherited(NamedTuple):
+    """What the supervisor has changed of its own, and a container gets as it was."""
 
-    def __init__(self, *, stdin: int | None = None, terminal: int | None = None) -> None:
-        self.stdin = stdin
-        self.terminal = terminal
+    signals: Sequence[int]  # those whose disposition is not the default
+    open_files: tuple[int, int]  # limits, soft and hard
+
+
+class Streams(NamedTuple):
+    """A container's ends of its standard streams; of a terminal all three are the same."""
+
+    stdin: int
+    stdout: int
+    stderr: int
 
     def take(self) -> None:
-        if self.terminal is not None:
-            os.login_tty(self.terminal)
-        elif self.stdin is not None:
-            os.dup2(self.stdin, 0)
+        if os.isatty(self.stdin):
+            os.login_tty(self.stdin)
+        else:
+            for number, fd in enumerate(self):
+                os.dup2(fd, number)
 
 
 def read_order(orders: int) -> dict[str, Any]:
@@ -95,7 +104,7 @@ def read_order(orders: int) -> dict[str, Any]:
     return order
 
 
-def detach(parent: int, signals: list[int]) -> None:
+def detach(parent: int, signals: Sequence[int]) -> None:
     """Leave the supervisor's session, signals and life: what a container begins with."""
     signal.set_wakeup_fd(-1)
     for number in signals:
@@ -115,7 +124,7 @@ def set_limit(number: int, soft: int, hard: int) -> None:
 
 
 def become_user(uid: int, gid: int, parent: int) -> None:
-    """Give up root for good. The logs become the user's, who may want to open /dev/stdout."""
+    """Give up root for good. The streams become the user's, who may want to open /dev/stdout."""
     for fd in (1, 2):
         os.fchown(fd, uid, gid)
     os.setgroups([])
@@ -124,7 +133,7 @@ def become_user(uid: int, gid: int, parent: int) -> None:
     die_with(parent)  # the kernel forgets that with the identity
 
 
-def fork_below_init() -> None:
+def fork_below_init(report: int) -> None:
     """Return in a child; this process goes on as docker-init does: reaps whatever ends below it,
     hands signals on to the child, and ends when the child does, with its code.
     """
@@ -136,7 +145,7 @@ def fork_below_init() -> None:
     for number in signal.valid_signals() - {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}:
         with contextlib.suppress(OSError):  # two of them are the C library's own
             signal.signal(number, lambda number, _: send_signal(child, number))
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.close(report)
     while True:
         dead, status = os.wait()
         if dead == child:
@@ -144,8 +153,26 @@ def fork_below_init() -> None:
             os._exit(code if code >= 0 else 128 - code)
 
 
-def idle() -> NoReturn:
+def idle(report: int) -> NoReturn:
     """Do nothing until a signal ends this process. Without exec nothing closes by itself."""
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.close(report)
     while True:
         signal.pause()
+
+
+def make_logs(stdout: str, stderr: str) -> None:
+    """Make the files, which takes longer than all that the supervisor does to write to them. If
+    both are one, so are the streams.
+    """
+    for path in {stdout, stderr}:
+        os.close(os.open(path, LOG_FLAGS, 0o600))
+    if stdout == stderr:
+        os.dup2(1, 2)
+
+
+def close_others(report: int) -> None:
+    """Close all but the standard streams and `report`, before a limit hides what is open."""
+    for fd in map(int, os.listdir("/dev/fd")):
+        if fd > 2 and fd != report:
+            with contextlib.suppress(OSError):  # the one that listed them
+                os.close(fd)

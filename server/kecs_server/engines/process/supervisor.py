@@ -35,70 +35,27 @@ import gc
 import heapq
 import json
 import os
+import resource
 import selectors
 import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
+from kecs_server.engines.process.forking import Leader
+from kecs_server.engines.process.forking import fork_leader
 from kecs_server.engines.process.kernel import adopt_orphans
 from kecs_server.engines.process.kernel import children
 from kecs_server.engines.process.kernel import collect_dead
 from kecs_server.engines.process.kernel import handles
 from kecs_server.engines.process.kernel import mark_descendants
 from kecs_server.engines.process.kernel import send_signal
-from kecs_server.engines.process.leader import Streams
-from kecs_server.engines.process.leader import become_leader
-from kecs_server.engines.process.terminal import Terminal
+from kecs_server.engines.process.leader import Inherited
+from kecs_server.engines.process.output import Output
 
 LINGER = 5.0  # seconds that an exit may wait for what cannot be killed
 STARTS_AT_ONCE = 64  # each holds a file descriptor until exec has succeeded
 LONGEST_SELECT = 3600.0  # seconds; epoll's timeout is limited
-
-
-class Leader:
-    """First process of a container; the spare one as long as it has no key.
-
-    `orders` is our end of the pipe on which it learns what to execute. `report` is the end of the
-    one that closes when exec has succeeded; None from then on. `stdin` is the writing end of its
-    standard input where that stays open, and `terminal` its terminal, if it has one.
-    """
-
-    def __init__(self, pid: int, orders: int, report: int) -> None:
-        self.pid = pid
-        self.orders = orders
-        self.report: int | None = report
-        self.stdin: int | None = None
-        self.terminal: Terminal | None = None
-        self.key = ""
-        self.failed = False
-        self.stopping = False
-        self.overdue = False
-        self.code = 0
-
-    def hand(self, line: bytes) -> None:
-        """:raises BrokenPipeError: somebody has killed it; the descriptors are closed."""
-        try:
-            with open(self.orders, "wb") as pipe:
-                pipe.write(line)
-        except BrokenPipeError:
-            self.close_report()
-            self.close_streams()
-            raise
-
-    def close_streams(self) -> None:
-        if self.stdin is not None:
-            os.close(self.stdin)
-            self.stdin = None
-        if self.terminal is not None:
-            self.terminal.drain()
-            self.terminal.close()
-            self.terminal = None
-
-    def close_report(self) -> None:
-        if self.report is not None:
-            os.close(self.report)
-            self.report = None
 
 
 class Supervisor:
@@ -110,7 +67,7 @@ class Supervisor:
         self._by_key: dict[str, Leader] = {}
         self._starting = 0
         self._spare: Leader | None = None
-        self._signals: list[int] = []  # those whose disposition is not the default
+        self._inherited = Inherited([], resource.getrlimit(resource.RLIMIT_NOFILE))
         self._orphans: dict[int, set[str]] = {}  # pid -> containers that it may belong to
         self._exits: dict[str, Leader] = {}  # whose ends are not sent yet
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -148,10 +105,20 @@ class Supervisor:
         self._selector.register(self._control, selectors.EVENT_READ, self._on_control)
         self._selector.register(self._wake_reader, selectors.EVENT_READ, self._on_signal)
         default = (signal.SIG_DFL, None)
-        self._signals = [n for n in signal.valid_signals() if signal.getsignal(n) not in default]
+        changed = [n for n in signal.valid_signals() if signal.getsignal(n) not in default]
+        self._inherited = Inherited(changed, self._raise_limit())
         gc.collect()
         gc.freeze()  # leaves the pages shared after fork
-        self._spare = self._fork(Streams(stdin=self._null))
+        self._spare = self._fork()
+
+    def _raise_limit(self) -> tuple[int, int]:
+        """Have as many descriptors as the system grants, several for each container; returns the
+        limits as they were.
+        """
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):  # macOS has another limit, below it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return soft, hard
 
     def _ask_end(self, *_: object) -> None:
         self._end_asked = True
@@ -210,11 +177,11 @@ class Supervisor:
         """
         try:
             if more["terminal"]:
-                leader = self._fork_in_terminal(more["stdout"])
+                leader = self._fork(terminal=True)
             elif more["interactive"]:
-                leader = self._fork_with_stdin()
+                leader = self._fork(interactive=True)
             else:
-                leader = self._spare or self._fork(Streams(stdin=self._null))
+                leader = self._spare or self._fork()
                 self._spare = None
             leader.hand(line)
         except OSError as error:
@@ -225,70 +192,23 @@ class Supervisor:
         self._starting += 1
         if limit is not None:
             self._after(limit, lambda: self._end_overdue(leader))
-        if leader.terminal is not None:
-            self._selector.register(
-                leader.terminal.master, selectors.EVENT_READ, lambda _: self._on_output(leader)
-            )
+        for output, log in zip(leader.outputs, (more["stdout"], more["stderr"]), strict=False):
+            output.log = log
         assert leader.report is not None
         self._selector.register(
             leader.report, selectors.EVENT_READ, lambda _: self._on_report(leader)
         )
 
-    def _fork_in_terminal(self, log: str) -> Leader:
-        """:raises OSError: no process, terminal or file descriptor left, or no log."""
-        terminal = Terminal(log)
-        try:
-            leader = self._fork(Streams(terminal=terminal.end))
-        except OSError:
-            terminal.close()
-            raise
-        finally:
-            os.close(terminal.end)
-        leader.terminal = terminal
-        return leader
-
-    def _fork_with_stdin(self) -> Leader:
-        """:raises OSError: no process or file descriptor left."""
-        reader, writer = os.pipe()
-        try:
-            leader = self._fork(Streams(stdin=reader))
-        except OSError:
-            os.close(writer)
-            raise
-        finally:
-            os.close(reader)
-        leader.stdin = writer
-        return leader
-
-    def _fork(self, streams: Streams) -> Leader:
-        """:raises OSError: no process or file descriptor left."""
-        ends: list[int] = []
-        parent = os.getpid()
-        # Blocked, a SIGTERM that comes before the child has reset its handlers is not lost.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        try:
-            ends += [*os.pipe()]
-            ends += [*os.pipe()]
-            report, report_writer, orders, orders_writer = ends
-            pid = os.fork()
-            if pid == 0:
-                os.close(orders_writer)
-                become_leader(streams, orders, report_writer, parent, self._signals)
-        except OSError:
-            for fd in ends:
-                os.close(fd)
-            raise
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        os.close(report_writer)
-        os.close(orders)
-        return Leader(pid, orders_writer, report)
+    def _fork(self, *, terminal: bool = False, interactive: bool = False) -> Leader:
+        """:raises OSError: no process, terminal or file descriptor left."""
+        return fork_leader(self._null, self._inherited, terminal=terminal, interactive=interactive)
 
     def _drop_spare(self) -> None:
         """Let the spare process read end of file, at which it ends."""
         if self._spare:
             os.close(self._spare.orders)
             self._spare.close_report()
+            self._spare.close_streams()
             self._spare = None
 
     def _do_stop(self, keys: list[tuple[str, float]], *, pid1: bool, **_: Any) -> None:
@@ -333,23 +253,34 @@ class Supervisor:
 
     def _on_report(self, leader: Leader) -> None:
         self._settle(leader)
+        self._follow(leader)
         self._obey()
         # Not at once: forking would compete with the program that has just begun.
         self._after(0.005, self._fork_spare)
 
-    def _on_output(self, leader: Leader) -> None:
-        if leader.terminal is not None and not leader.terminal.copy():
-            self._close_streams(leader)
+    def _follow(self, leader: Leader) -> None:
+        for output in leader.outputs:
+            action = functools.partial(self._on_output, leader, output)
+            self._selector.register(output.source, selectors.EVENT_READ, action)
+
+    def _on_output(self, leader: Leader, output: Output, _: int) -> None:
+        """One piece for each turn, so that nobody's start or end waits for who writes much."""
+        if output in leader.outputs and output.copy() is None:
+            self._selector.unregister(output.source)
+            leader.outputs.remove(output)
+            output.close()
 
     def _close_streams(self, leader: Leader) -> None:
-        if leader.terminal is not None:
-            self._selector.unregister(leader.terminal.master)
+        for output in leader.outputs:
+            output.drain()
+            if output.source in self._selector.get_map():
+                self._selector.unregister(output.source)
         leader.close_streams()
 
     def _fork_spare(self) -> None:
         if self._spare is None and not self._ending:
             with contextlib.suppress(OSError):  # Without a spare the next start forks.
-                self._spare = self._fork(Streams(stdin=self._null))
+                self._spare = self._fork()
 
     def _settle(self, leader: Leader) -> None:
         """Exec has succeeded when the pipe closes without a word."""

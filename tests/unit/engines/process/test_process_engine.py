@@ -408,6 +408,6 @@ def test_the_supervisor_needs_no_package() -> None:
         "kecs_server.engines.process",
         *(
             f"kecs_server.engines.process.{name}"
-            for name in ("supervisor", "leader", "kernel", "terminal")
+            for name in ("supervisor", "forking", "leader", "kernel", "output")
         ),
     }

@@ -261,14 +261,14 @@ def test_pseudo_terminal_is_given_back(driver: Driver) -> None:
 
     driver.run("true")
     before = count()
-    for _ in range(3):
+    for _ in range(5):
         driver.run("true", pseudo_terminal=True)
         driver.run("true", interactive=True)
         driver.run("true", pseudo_terminal=True, environment={"A": "\0"})
         driver.run("true", interactive=True, environment={"A": "\0"})
     driver.run("true")
     deadline = time.monotonic() + 20
-    while abs(count() - before) > 2:  # the spare process may be under way
+    while abs(count() - before) > 4:  # the spare process may be under way
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
