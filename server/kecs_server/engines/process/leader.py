@@ -138,13 +138,17 @@ def fork_below_init(report: int) -> None:
     hands signals on to the child, and ends when the child does, with its code.
     """
     init = os.getpid()
+    # Blocked, a signal that comes before its handler is not lost.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     child = os.fork()
     if child == 0:
         die_with(init)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return
     for number in signal.valid_signals() - {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}:
         with contextlib.suppress(OSError):  # two of them are the C library's own
             signal.signal(number, lambda number, _: send_signal(child, number))
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     os.close(report)
     while True:
         dead, status = os.wait()
