@@ -90,8 +90,8 @@ def test_failed_pull_of_a_container_that_is_not_essential(app: Any, admin: Admin
 
 @pytest.mark.parametrize(
     "command",
-    [["no-such-program"], ["/"], ["a\x00b"], ["true", "\x00"], ["x" * 300]],
-    ids=["missing", "folder", "null", "null in an argument", "long"],
+    [["no-such-program"], ["/"], ["x" * 300]],
+    ids=["missing", "folder", "long"],
 )
 def test_command_that_cannot_start(app: Any, command: list[str]) -> None:
     register(app, "bad", container(command=command))
@@ -106,9 +106,6 @@ def test_command_that_cannot_start(app: Any, command: list[str]) -> None:
 @pytest.mark.parametrize(
     "environment",
     [
-        [{"name": "A=B", "value": "x"}],
-        [{"name": "A", "value": "\x00"}],
-        [{"name": "\x00", "value": "x"}],
         [{"name": "é", "value": "\U0001f40b"}],
         [{"name": "A"}],
     ],

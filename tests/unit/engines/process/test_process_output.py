@@ -147,7 +147,7 @@ def test_a_daemon_that_writes_when_its_container_ends(driver: Driver, fifo: Fifo
 @linux_only
 def test_somebody_else_who_holds_a_pipe(driver: Driver, fifo: Fifo) -> None:
     """Neither the end nor the supervisor waits for it, and nothing stays open."""
-    task = driver.start("sh", "-c", f"echo one >&2; echo up > {fifo.path}; exec sleep 1000")
+    task = driver.start("sh", "-c", f"echo one >&2; echo up > '{fifo.path}'; exec sleep 1000")
     fifo.read_line()
     pid = driver.pid(task)
     held = os.open(f"/proc/{pid}/fd/2", os.O_WRONLY)
@@ -170,7 +170,7 @@ def test_a_container_that_closes_its_streams(driver: Driver, fifo: Fifo) -> None
         readlink /proc/$$/fd/1
         readlink /proc/$$/fd/2
         exec >&- 2>&-
-        echo closed > {fifo.path}
+        echo closed > '{fifo.path}'
         exec sleep 1000
     """
     task = driver.start("sh", "-c", script)
@@ -185,7 +185,7 @@ def test_a_container_that_closes_its_streams(driver: Driver, fifo: Fifo) -> None
 
 @linux_only
 def test_logs_are_closed_at_the_end(driver: Driver, fifo: Fifo) -> None:
-    script = f"echo one; echo up > {fifo.path}; exec sleep 1000"
+    script = f"echo one; echo up > '{fifo.path}'; exec sleep 1000"
     task = driver.start("sh", "-c", script)
     fifo.read_line()
     driver.run("true")  # the supervisor has looked meanwhile

@@ -31,7 +31,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become som
 as_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may raise every limit")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-WHO = "id -u; id -g; id -G; touch here $TMPDIR/there; echo text > /dev/stderr; pwd -P; echo $HOME"
+WHO = """
+id -u; id -g; id -G; touch here "$TMPDIR/there"; echo text > /dev/stderr; pwd -P; echo "$HOME"
+"""
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_what_a_link_leads_to_is_not_given_away(
     there = open_directory / "there"
     (there / "deep").mkdir(parents=True)
     there.chmod(0o700)
-    script = f"cd ../..; rm -r app/{name}; ln -s {there} app{name and '/' + name}"
+    script = f"cd ../..; rm -r app/{name}; ln -s '{there}' app{name and '/' + name}"
     fields = {"user": "12345", "tmpfs": (Tmpfs(path="/cache", size=1),)}
     task = roomy.provision(
         container("/bin/sh", "-c", script, name="other"), container("/bin/true", **fields)
@@ -366,7 +368,7 @@ def test_tmpfs_is_a_directory_that_a_restart_finds_empty(driver: Driver) -> None
 @pytest.mark.parametrize("wanted", [None, "/no-such", "/run"])
 def test_tmpfs_is_reached_by_its_variable(driver: Driver, wanted: str | None) -> None:
     """From wherever the container starts, as volumes are, and below its own directory."""
-    script = "cd $KECS_TMPFS_RUN_CACHE && pwd -P && cd $HOME/run/cache && pwd -P"
+    script = 'cd "$KECS_TMPFS_RUN_CACHE" && pwd -P && cd "$HOME/run/cache" && pwd -P'
     tmpfs = (Tmpfs(path="/run/cache", size=1),)
     first, second = driver.output(
         "sh", "-c", script, tmpfs=tmpfs, working_directory=wanted

@@ -119,7 +119,10 @@ def test_a_volume_that_was_made_a_link(driver: Driver, tmp_path: Path, above: st
     mounts the volume says why it does not start."""
     there = tmp_path / "private"
     there.mkdir(mode=0o700)
-    script = f"cd $KECS_VOLUME_MY_DATA_1{above}; d=$(pwd -P); mv $d $d-away; ln -s {there} $d; cd /"
+    script = (
+        f'cd "$KECS_VOLUME_MY_DATA_1{above}"; d=$(pwd -P); mv "$d" "$d-away"; '
+        f'ln -s "{there}" "$d"; cd /'
+    )
     task = driver.provision(
         shell(script, at("/in"), name="first"),
         shell("true", at("/in"), name="second"),
@@ -141,7 +144,7 @@ def test_a_directory_that_was_made_a_link(driver: Driver, tmp_path: Path, name: 
     """A container that starts again makes nothing where the link leads to."""
     there = tmp_path / "there"
     there.mkdir()
-    script = f"cd $HOME/..; mv {name} away; ln -s {there} {name}"
+    script = f'cd "$HOME/.."; mv {name} away; ln -s "{there}" {name}'
     spec = shell(script, at("/in"), working_directory="/app/deep", restarts=True)
     task = driver.provision(spec, volumes=(SCRATCH,))
     run(driver, task)
@@ -158,7 +161,7 @@ def test_folders_that_may_not_be_changed_are_deleted(driver: Driver, tmp_path: P
     there = tmp_path / "host"
     there.mkdir(mode=0o500)
     script = f"""
-        mkdir -p mod/pkg; echo 1 > mod/pkg/f; ln -s {there} mod/link; chmod 555 mod/pkg mod
+        mkdir -p mod/pkg; echo 1 > mod/pkg/f; ln -s '{there}' mod/link; chmod 555 mod/pkg mod
         mkdir -p in/a/b; touch in/a/b/c; chmod 000 in/a/b in/a
     """
     task = driver.provision(shell(script, at("/in")), volumes=(SCRATCH,))
