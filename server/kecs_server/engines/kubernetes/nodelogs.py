@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Condition
 from threading import Lock
 from threading import Thread
+from time import sleep
 from time import time
 
 from kecs_server.engines.base import EngineError
@@ -30,6 +31,8 @@ PODS = "/var/log/pods"
 """Where kubelet has a directory for each Pod."""
 
 _FETCH_SECONDS = 120.0
+_PAUSE_SECONDS = 0.1
+_LAST_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
 
 # kubelet renames a full 0.log to 0.log.<time> and compresses all of these but the newest. Written
@@ -143,7 +146,7 @@ class NodeLog(ContainerLog):
                 return
             ending[0].ended = True
         self.stop_following()
-        self._fetch()
+        self._fetch_last(ending[0])
         with self._changed:
             ending[0].kept = True
             self._live = not all(it.kept for it in self._readings)
@@ -170,6 +173,18 @@ class NodeLog(ContainerLog):
             if not self._changed.wait_for(lambda: self._follower is not follower, _CLOSE_SECONDS):
                 follower.kill()
                 self._changed.wait_for(lambda: self._follower is not follower, _CLOSE_SECONDS)
+
+    def _fetch_last(self, reading: _Reading) -> None:
+        """The node may still be writing down what the container left in its pipes, and tells
+        nobody when it is done: read until nothing is added any more.
+        """
+        deadline = time() + _LAST_SECONDS
+        self._fetch()
+        place = None
+        while place != (reading.seen, reading.at) and time() < deadline:
+            place = (reading.seen, reading.at)
+            sleep(_PAUSE_SECONDS)
+            self._fetch()
 
     def _fetch(self) -> None:
         """What is on the node now; left to the follower if there is one."""
