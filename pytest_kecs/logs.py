@@ -8,8 +8,11 @@ from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 from typing import NamedTuple
-from typing import Protocol
+
+if TYPE_CHECKING:
+    from pytest_kecs.admin import AdminClient
 
 HOLD_SECONDS = 20.0
 """How long the server holds a call when nothing new comes."""
@@ -74,32 +77,6 @@ class TextPage:
     more: bool
 
 
-class LogSource(Protocol):
-    """Gives pages of logs (an `AdminClient`)."""
-
-    def read_text(
-        self,
-        task: str,
-        container: str | None = None,
-        *,
-        stream: str | None = None,
-        cursor: str | None = None,
-    ) -> TextPage: ...
-
-    def read_logs(
-        self,
-        task: str,
-        container: str | None = None,
-        *,
-        stream: str | None = None,
-        since: float | None = None,
-        ago: float | None = None,
-        tail: int | None = None,
-        cursor: str | None = None,
-        wait: float | None = None,
-    ) -> LogPage: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:
     """Which lines of a task: of a container (None: of all), of a stream (None: of both), written
@@ -121,7 +98,7 @@ class LogQuery:
         if self.tail is not None and self.tail < 0:
             raise ValueError(f"tail is a number of lines, not {self.tail}")
 
-    def pages(self, source: LogSource, *, follow: bool = False) -> Iterator[LogPage]:
+    def pages(self, source: AdminClient, *, follow: bool = False) -> Iterator[LogPage]:
         """What there is; `follow`: and what comes, until the task (or `container`) has stopped."""
         since = self.since.timestamp() if isinstance(self.since, datetime) else self.since
         read = partial(
@@ -140,7 +117,7 @@ class LogQuery:
             page = read(cursor=page.cursor)
             yield page
 
-    def text(self, source: LogSource) -> Iterator[TextPage]:
+    def text(self, source: AdminClient) -> Iterator[TextPage]:
         """What there is of the container and stream, in large pieces, not looking at lines."""
         read = partial(source.read_text, self.task, self.container, stream=self.stream)
         page = read()
@@ -151,7 +128,7 @@ class LogQuery:
 
 
 def collect(
-    source: LogSource, query: LogQuery, *, timestamps: bool = False
+    source: AdminClient, query: LogQuery, *, timestamps: bool = False
 ) -> dict[str, dict[str, str]]:
     """What there is, by container and stream."""
     parts: dict[tuple[str, str], list[str]] = {}
@@ -173,7 +150,7 @@ def collect(
     }
 
 
-def follow_lines(source: LogSource, query: LogQuery) -> Iterator[LogLine]:
+def follow_lines(source: AdminClient, query: LogQuery) -> Iterator[LogLine]:
     """Lines as they come, until the task (or the container) has stopped."""
     for page in query.pages(source, follow=True):
         yield from page.lines

@@ -15,6 +15,7 @@ from answer_shapes import check_answer
 from botocore.config import Config
 from kecs_server.credentials import Credentials
 from kecs_server.credentials import derive_credentials
+from moto_server import Moto
 
 import pytest_kecs
 from pytest_kecs.admin import AdminClient
@@ -142,3 +143,11 @@ def free_url() -> str:
     """An address where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def rest(ecs: Any, admin: AdminClient, moto: Moto) -> Any:
+    """An ECS client of a realm that has moto as the rest of AWS."""
+    admin.begin_realm("with moto", aws_endpoint=moto.url)
+    ecs.create_cluster()
+    return ecs

@@ -33,14 +33,6 @@ SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
 
 
 @pytest.fixture
-def rest(ecs: Any, admin: AdminClient, moto: Moto) -> Any:
-    """An ECS client of a realm that has moto as the rest of AWS."""
-    admin.begin_realm("with moto", aws_endpoint=moto.url)
-    ecs.create_cluster()
-    return ecs
-
-
-@pytest.fixture
 def name() -> str:
     """One that no other test has at the endpoint."""
     return f"n{uuid.uuid4().hex[:12]}"

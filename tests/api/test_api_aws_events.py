@@ -22,20 +22,11 @@ from api_steps import wait_stopped
 from kecs_server.credentials import derive_credentials
 from moto_server import Moto
 
-from pytest_kecs.admin import AdminClient
 from pytest_kecs.launcher import Launcher
 
 PATIENCE = 20.0
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 Events = Callable[[Callable[[list[Any]], object]], list[Any]]
-
-
-@pytest.fixture
-def rest(ecs: Any, admin: AdminClient, moto: Moto) -> Any:
-    """An ECS client of a realm that has moto as the rest of AWS."""
-    admin.begin_realm("with moto", aws_endpoint=moto.url)
-    ecs.create_cluster()
-    return ecs
 
 
 @pytest.fixture

@@ -24,14 +24,6 @@ ROLE = {"executionRoleArn": "arn:aws:iam::123456789012:role/execution"}
 
 
 @pytest.fixture
-def rest(ecs: Any, admin: AdminClient, moto: Moto) -> Any:
-    """An ECS client of a realm that has moto as the rest of AWS."""
-    admin.begin_realm("with moto", aws_endpoint=moto.url)
-    ecs.create_cluster()
-    return ecs
-
-
-@pytest.fixture
 def logs(moto: Moto) -> Any:
     return moto.client("logs")
 

@@ -27,7 +27,8 @@ from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.kubernetes.engine import KubernetesEngine
-from kecs_server.engines.logs import ContainerLog
+from written import Written
+from written import read_all
 
 Seen = TypeVar("Seen", bound=Observation)
 SECONDS = 40.0
@@ -146,25 +147,6 @@ class Driver:
                 lost = [e for _, e in self._seen if e.task_id == task_id and type(e) is TaskLost]
                 assert not lost or kind in (Removed, TaskLost), lost
                 self._changed.wait(left)
-
-
-@dataclass(frozen=True)
-class Written:
-    """All that a container wrote."""
-
-    stdout: bytes = b""
-    stderr: bytes = b""
-
-
-def read_all(log: ContainerLog) -> Written:
-    parts: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-    chunk = log.read()
-    while True:
-        for entry in chunk.entries:
-            parts[entry.stream].append(entry.data)
-        if not chunk.more:
-            return Written(**{stream: b"".join(data) for stream, data in parts.items()})
-        chunk = log.read(chunk.cursor)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,16 +9,12 @@ from typing import Any
 from typing import cast
 
 import pytest
-from kecs_server.domain.cluster import Cluster
-from kecs_server.domain.launch import Launch
-from kecs_server.domain.launch import new_task
 from kecs_server.domain.task import Task
-from kecs_server.domain.task_definition import TaskDefinition
-from kecs_server.domain.task_definition import with_defaults
 from kecs_server.engines.base import Engine
 from kecs_server.network import addresses
 from kecs_server.network.host_ports import PortError
 from kecs_server.network.network import Network
+from made_tasks import made_task
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.1 is all there is")
 WEB = {"containerPort": 8080}
@@ -66,29 +62,7 @@ def make_task(mode: str, **containers: list[dict[str, Any]]) -> Task:
         {"name": name, "image": "i", "portMappings": mappings}
         for name, mappings in containers.items()
     ]
-    body = {"networkMode": mode, "containerDefinitions": definitions}
-    definition = TaskDefinition(
-        arn="arn",
-        family="f",
-        revision=1,
-        body=with_defaults(body),
-        compatibilities=[],
-        requires_attributes=[],
-        registered_at=0.0,
-        registered_by="me",
-    )
-    return new_task(
-        Launch(
-            account="1" * 12,
-            region="r",
-            cluster=Cluster(name="c", arn="arn:c", settings=[], request={}),
-            definition=definition,
-            launch_type="EC2",
-            group="g",
-            now=0.0,
-            subnets=["subnet-1"],
-        )
-    )
+    return made_task({"networkMode": mode, "containerDefinitions": definitions})
 
 
 def free_port() -> int:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from kecs_server.domain.cluster import Cluster
-from kecs_server.domain.launch import Launch
-from kecs_server.domain.launch import new_task
 from kecs_server.domain.task import Task
-from kecs_server.domain.task_definition import TaskDefinition
-from kecs_server.domain.task_definition import with_defaults
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import Provisioned
 from kecs_server.scheduler.agent import look_again_at
 from kecs_server.scheduler.agent import next_commands
 from kecs_server.scheduler.agent import observed
+from made_tasks import made_task
 
 
 def after(name: str, condition: str) -> list[dict[str, str]]:
@@ -30,30 +26,8 @@ class Life:
         body: dict[str, Any] = {"containerDefinitions": definitions}
         if awsvpc:
             body["networkMode"] = "awsvpc"
-        definition = TaskDefinition(
-            arn="arn",
-            family="f",
-            revision=1,
-            body=with_defaults(body),
-            compatibilities=[],
-            requires_attributes=[],
-            registered_at=0.0,
-            registered_by="me",
-        )
-        cluster = Cluster(name="c", arn="arn:c", settings=[], request={})
         self.now = 0.0
-        self.task: Task = new_task(
-            Launch(
-                account="1" * 12,
-                region="r",
-                cluster=cluster,
-                definition=definition,
-                launch_type="FARGATE" if awsvpc else "EC2",
-                group="g",
-                now=self.now,
-                subnets=["subnet-1"],
-            )
-        )
+        self.task: Task = made_task(body, launch_type="FARGATE" if awsvpc else "EC2")
 
     def step(self) -> list[Any]:
         """What the engine is told now."""

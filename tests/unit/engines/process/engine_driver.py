@@ -10,7 +10,6 @@ import sys
 import textwrap
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from typing import TypeVar
@@ -22,8 +21,9 @@ from kecs_server.engines.base import Observation
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskSpec
-from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.process.engine import ProcessEngine
+from written import Written
+from written import read_all
 
 TIMEOUT = 30.0
 T = TypeVar("T", bound=Observation)
@@ -188,22 +188,3 @@ def python(code: str, *arguments: str) -> tuple[str, ...]:
 def daemon(fifo: Fifo, *, then: str) -> tuple[str, ...]:
     """A command that leaves a daemon behind, and ends with the code `then`, or stays."""
     return python(DAEMON, fifo.path, then)
-
-
-@dataclass(frozen=True)
-class Written:
-    """All that a container wrote."""
-
-    stdout: bytes = b""
-    stderr: bytes = b""
-
-
-def read_all(log: ContainerLog) -> Written:
-    parts: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-    chunk = log.read()
-    while True:
-        for entry in chunk.entries:
-            parts[entry.stream].append(entry.data)
-        if not chunk.more:
-            return Written(**{stream: b"".join(data) for stream, data in parts.items()})
-        chunk = log.read(chunk.cursor)

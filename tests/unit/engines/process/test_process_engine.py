@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from engine_driver import Driver
-from engine_driver import Written
 from engine_driver import container
 from engine_driver import python
 from kecs_server.engines.base import ContainerStarted
@@ -23,6 +22,7 @@ from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.process.engine import ProcessEngine
 from kecs_server.engines.process.link import BOOT
 from kecs_server.engines.process.link import ROOT
+from written import Written
 
 RUNC = (
     "CannotStartContainerError: Error response from daemon: failed to create task for container: "

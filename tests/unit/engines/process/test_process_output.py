@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from engine_driver import Driver
 from engine_driver import Fifo
-from engine_driver import Written
 from engine_driver import container
 from engine_driver import python
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
+from written import Written
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

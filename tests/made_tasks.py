@@ -1,0 +1,38 @@
+"""A task as RunTask makes it, for tests that need no server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.launch import Launch
+from kecs_server.domain.launch import new_task
+from kecs_server.domain.task import Task
+from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.domain.task_definition import with_defaults
+
+
+def made_task(body: dict[str, Any], *, launch_type: str = "EC2") -> Task:
+    """:param body: of the task definition, as it would be registered."""
+    definition = TaskDefinition(
+        arn="arn",
+        family="f",
+        revision=1,
+        body=with_defaults(body),
+        compatibilities=[],
+        requires_attributes=[],
+        registered_at=0.0,
+        registered_by="me",
+    )
+    return new_task(
+        Launch(
+            account="1" * 12,
+            region="r",
+            cluster=Cluster(name="c", arn="arn:c", settings=[], request={}),
+            definition=definition,
+            launch_type=launch_type,
+            group="g",
+            now=0.0,
+            subnets=["subnet-1"],
+        )
+    )
