@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Condition
 from threading import Lock
 from threading import Thread
+from time import monotonic
 from time import sleep
 from time import time
 
@@ -178,10 +179,10 @@ class NodeLog(ContainerLog):
         """The node may still be writing down what the container left in its pipes, and tells
         nobody when it is done: read until nothing is added any more.
         """
-        deadline = time() + _LAST_SECONDS
+        deadline = monotonic() + _LAST_SECONDS
         self._fetch()
         place = None
-        while place != (reading.seen, reading.at) and time() < deadline:
+        while place != (reading.seen, reading.at) and monotonic() < deadline:
             place = (reading.seen, reading.at)
             sleep(_PAUSE_SECONDS)
             self._fetch()
