@@ -12,6 +12,10 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest._code.code import ExceptionRepr
+from _pytest._code.code import ReprExceptionInfo
+from _pytest._code.code import ReprFileLocation
+from _pytest._code.code import ReprTracebackNative
 
 from pytest_kecs import diagnosis
 from pytest_kecs.errors import KecsError
@@ -87,14 +91,24 @@ def explain_failure(report: pytest.TestReport, environment: Environment) -> None
     sections = [
         (f"{title} ({report.when})", text) for title, text in _failure_sections(environment)
     ]
-    add_section = getattr(report.longrepr, "addsection", None)
-    if add_section is not None:
-        for title, text in sections:
-            add_section(title, text)
-    elif sections:
-        # A text, or what pytest makes of a fixture that does not exist.
-        parts = [str(report.longrepr), *(f"--- {title} ---\n{text}" for title, text in sections)]
-        report.longrepr = "\n".join(parts)
+    if not sections:
+        return
+    if not isinstance(report.longrepr, ExceptionRepr):
+        report.longrepr = _as_exception(report)
+    for title, text in sections:
+        report.longrepr.addsection(title, text)
+
+
+def _as_exception(report: pytest.TestReport) -> ExceptionRepr:
+    """A failure that is a text, or what pytest makes of an unknown fixture, with room for sections.
+
+    Added to the text, they would be in pytest's summary too, which shows it whole on CI.
+    """
+    path, line, _ = report.location
+    text = str(report.longrepr)
+    return ReprExceptionInfo(
+        ReprTracebackNative([f"{text}\n"]), ReprFileLocation(path, (line or 0) + 1, text)
+    )
 
 
 def _failure_sections(environment: Environment) -> list[tuple[str, str]]:

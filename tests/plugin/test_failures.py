@@ -95,8 +95,14 @@ SHOWN = [
 ]
 
 
+@pytest.mark.parametrize("on_ci", ["", "true"], ids=["by-hand", "on-ci"])
 @pytest.mark.parametrize("arguments", [[], ["-n2"]], ids=["alone", "xdist"])
-def test_each_failure_is_explained_once(inner: pytest.Pytester, arguments: list[str]) -> None:
+def test_each_failure_is_explained_once(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: list[str], on_ci: str
+) -> None:
+    # pytest's summary is longer on CI.
+    monkeypatch.setenv("CI", on_ci)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
     inner.makepyfile(FAILING)
     result = run(inner, "--junitxml=report.xml", *arguments)
     result.assert_outcomes(passed=2, failed=4, errors=2, skipped=1, xfailed=1)
