@@ -1,5 +1,5 @@
 # Everything is run with .venv, and writes below this folder only.
-.PHONY: demo test test-kind lint bench wheel env dev clean
+.PHONY: demo test test-kind lint tables bench wheel env dev clean
 
 export TMPDIR := $(CURDIR)/.tmp
 export PYTHONDONTWRITEBYTECODE :=
@@ -29,6 +29,10 @@ test-kind: dev
 
 lint: dev
 	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy
+
+# The tables of README.md that code generates.
+tables: dev
+	@.venv/bin/python .ci/tables.py
 
 bench: dev
 	@.venv/bin/python -m benchmarks

@@ -1,4 +1,4 @@
-"""Every operation that this server has."""
+"""Every operation that this server has, by family."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from kecs_server.operations import task_protection
 from kecs_server.operations import tasks
 from kecs_server.operations.registry import Registry
 
+FAMILIES = {
+    "Clusters": (clusters,),
+    "Task definitions": (task_definitions,),
+    "Tasks": (tasks, task_protection, execute_command),
+    "Services": (services,),
+    "Tags": (tags,),
+}
+"""The modules that have a family's operations."""
+
 
 def all_operations() -> Registry:
     registry = Registry()
-    for module in (
-        clusters,
-        task_definitions,
-        tasks,
-        task_protection,
-        execute_command,
-        services,
-        tags,
-    ):
-        registry.include(module.registry)
+    for modules in FAMILIES.values():
+        for module in modules:
+            registry.include(module.registry)
     return registry
+
+
+def markdown() -> str:
+    """The table of the README."""
+    rows = ["| family | operations |", "|---|---|"]
+    for family, modules in FAMILIES.items():
+        names = sorted(name for module in modules for name in module.registry.operations())
+        rows.append(f"| {family} | {', '.join(f'`{name}`' for name in names)} |")
+    return "\n".join(rows)
