@@ -5,6 +5,7 @@ import os
 import re
 import select
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,6 +64,8 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Under nohup it would be ignored, and what ignores it at its start cannot trap it.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
 
     def start_shell(self, script: str) -> subprocess.Popen[str]:
