@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 from typing import TypeVar
 
@@ -106,3 +107,15 @@ def wait_stable(ecs: Any, *names: str) -> None:
 def messages(described: Any) -> list[str]:
     """The texts of a service's events without the `(service X) `, newest first."""
     return [event["message"].split(") ", 1)[1] for event in described["events"]]
+
+
+def rows(table: Iterable[tuple[Any, ...]], inferred: tuple[str, ...]) -> list[Any]:
+    """Rows that begin with a name, as parameters of a test; those whose names begin as one of
+    `inferred` does rest on less than the others.
+    """
+    return [
+        pytest.param(
+            *values, id=name, marks=[pytest.mark.inferred] if name.startswith(inferred) else []
+        )
+        for name, *values in table
+    ]

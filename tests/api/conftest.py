@@ -16,6 +16,7 @@ from botocore.config import Config
 from kecs_server.credentials import Credentials
 from kecs_server.credentials import derive_credentials
 from moto_server import Moto
+from sources import check_sources
 
 import pytest_kecs
 from pytest_kecs.admin import AdminClient
@@ -24,6 +25,11 @@ from pytest_kecs.launcher import LaunchOptions
 
 REGION = "us-east-1"
 Make = Callable[..., Any]
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    check_sources(item for item in items if item.path.parent == HERE)
 
 
 @pytest.fixture(scope="session", autouse=True)

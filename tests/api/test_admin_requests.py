@@ -28,6 +28,8 @@ from pytest_kecs.logs import LogQuery
 from pytest_kecs.logs import collect
 from pytest_kecs.logs import follow_lines
 
+pytestmark = pytest.mark.ours
+
 Post = Callable[[str, bytes], tuple[int, Any]]
 
 

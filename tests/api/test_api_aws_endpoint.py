@@ -25,6 +25,8 @@ from moto_server import Moto
 from pytest_kecs.admin import AdminClient
 from pytest_kecs.launcher import Launcher
 
+pytestmark = pytest.mark.documented
+
 SHOW = "import json, os, sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))"
 ROLE = {"executionRoleArn": "arn:aws:iam::123456789012:role/execution"}
 QUICK_SECONDS = 8.0
@@ -110,6 +112,7 @@ def test_environment_files_of_s3(rest: Any, moto: Moto, name: str) -> None:
     assert (found["A"], found["B"], found["C"]) == ("1", "één", "3")
 
 
+@pytest.mark.ours
 def test_what_is_registered_wins(rest: Any, admin: AdminClient, moto: Moto, name: str) -> None:
     manager = moto.client("secretsmanager")
     arn = manager.create_secret(Name=name, SecretString="the endpoint's")["ARN"]
@@ -124,6 +127,7 @@ def test_the_region_of_a_reference(rest: Any, moto: Moto, name: str) -> None:
     assert shown(rest, secrets=secrets(A=arn))["A"] == "far away"
 
 
+@pytest.mark.ours
 def test_containers_find_the_rest_of_aws(rest: Any, moto: Moto, server: Launcher) -> None:
     found = shown(rest)
     assert found["AWS_ENDPOINT_URL"] == moto.url
@@ -132,6 +136,7 @@ def test_containers_find_the_rest_of_aws(rest: Any, moto: Moto, server: Launcher
     assert shown(rest, environment=own)["AWS_ENDPOINT_URL"] == "http://own"
 
 
+@pytest.mark.ours
 def test_what_the_endpoint_does_not_have(rest: Any, moto: Moto, name: str) -> None:
     prefix = (
         "ResourceInitializationError: unable to pull secrets or registry auth: execution resource "
@@ -162,6 +167,7 @@ def deaf() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.ours
 def test_an_endpoint_that_is_not_there(ecs: Any, admin: AdminClient, free_url: str) -> None:
     admin.begin_realm("nobody there", aws_endpoint=free_url)
     ecs.create_cluster()
@@ -171,6 +177,7 @@ def test_an_endpoint_that_is_not_there(ecs: Any, admin: AdminClient, free_url: s
     assert free_url in reason
 
 
+@pytest.mark.ours
 def test_a_slow_endpoint_holds_up_only_whoever_asks_it(
     ecs: Any, admin: AdminClient, deaf: str
 ) -> None:
@@ -189,6 +196,7 @@ def test_a_slow_endpoint_holds_up_only_whoever_asks_it(
     assert {task(ecs, arn)["stoppedReason"] for arn in arns} == {"enough"}
 
 
+@pytest.mark.ours
 def test_a_server_ends_while_it_waits_for_an_endpoint(
     launch: Callable[..., Launcher], new_client: Any, deaf: str
 ) -> None:

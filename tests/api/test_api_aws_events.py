@@ -24,6 +24,8 @@ from moto_server import Moto
 
 from pytest_kecs.launcher import Launcher
 
+pytestmark = pytest.mark.documented
+
 PATIENCE = 20.0
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 Events = Callable[[Callable[[list[Any]], object]], list[Any]]
@@ -132,6 +134,7 @@ def test_deployments_and_the_steady_state_of_a_service(rest: Any, events: Events
     assert ISO.match(steady["detail"]["createdAt"])
 
 
+@pytest.mark.ours
 def test_an_endpoint_that_takes_no_events(
     launch: Callable[..., Launcher], new_client: Any, free_url: str
 ) -> None:

@@ -19,6 +19,8 @@ from moto_server import Moto
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.documented
+
 PATIENCE = 20.0
 ROLE = {"executionRoleArn": "arn:aws:iam::123456789012:role/execution"}
 
@@ -186,6 +188,7 @@ def test_the_group_from_a_secret(rest: Any, admin: AdminClient, logs: Any, group
     assert messages(logs, group, stream, bool) == ["secret place"]
 
 
+@pytest.mark.ours
 def test_without_an_endpoint_nothing_is_asked(ecs: Any, admin: AdminClient) -> None:
     ecs.create_cluster()
     arn = start(ecs, shell("echo kept", **driver("/no/such", stream_prefix="p")))

@@ -19,6 +19,8 @@ from api_steps import wait_stopped
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.captured
+
 ACCOUNT = "123456789012"
 NOT_FOUND = ("ClusterNotFoundException", "Cluster not found.")
 STATISTICS = [
@@ -59,6 +61,7 @@ def test_what_create_returns(ecs: Any) -> None:
     }
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "ä", "a/b", "x\n", "x" * 256])
 def test_bad_names(ecs: Any, name: str) -> None:
     code, message = refusal(ecs.create_cluster, clusterName=name)
@@ -67,17 +70,20 @@ def test_bad_names(ecs: Any, name: str) -> None:
     assert ecs.list_clusters()["clusterArns"] == []
 
 
+@pytest.mark.documented
 def test_longest_name(ecs: Any) -> None:
     name = "aZ0-_" * 51
     assert ecs.create_cluster(clusterName=name)["cluster"]["clusterName"] == name
 
 
+@pytest.mark.documented
 @pytest.mark.parametrize("value", ["enabled", "disabled", "enhanced"])
 def test_settings(ecs: Any, value: str) -> None:
     settings = [{"name": "containerInsights", "value": value}]
     assert ecs.create_cluster(settings=settings)["cluster"]["settings"] == settings
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize("operation", ["create_cluster", "update_cluster"])
 def test_bad_setting(ecs: Any, operation: str) -> None:
     ecs.create_cluster(clusterName="c")
@@ -120,6 +126,7 @@ def test_describe_many(ecs: Any) -> None:
     assert answer["failures"] == [{"arn": arn.replace("/c", "/none"), "reason": "MISSING"}]
 
 
+@pytest.mark.inferred
 def test_include(ecs: Any) -> None:
     ecs.create_cluster(
         clusterName="c",
@@ -142,6 +149,7 @@ def test_include(ecs: Any) -> None:
     assert refusal(ecs.describe_clusters, include=["BOGUS"])[0] == "ClientException"
 
 
+@pytest.mark.inferred
 def test_counts(cluster: Any, admin: AdminClient) -> None:
     register(cluster, "ec2", container(command=SLEEP))
     register_fargate(cluster, "far")
@@ -166,6 +174,7 @@ def test_counts(cluster: Any, admin: AdminClient) -> None:
     }
 
 
+@pytest.mark.inferred
 def test_pending_count(cluster: Any, admin: AdminClient) -> None:
     wait = {"containerName": "first", "condition": "COMPLETE"}
     register(
@@ -224,6 +233,7 @@ def test_cluster_of_another_account(ecs: Any, account: str) -> None:
     )
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize(
     "text",
     [
@@ -252,6 +262,7 @@ def test_delete(ecs: Any) -> None:
     assert described["tags"] == []
 
 
+@pytest.mark.inferred
 def test_deleted_cluster_is_forgotten(ecs: Any, admin: AdminClient) -> None:
     ecs.create_cluster(clusterName="c")
     ecs.delete_cluster(cluster="c")
@@ -261,6 +272,7 @@ def test_deleted_cluster_is_forgotten(ecs: Any, admin: AdminClient) -> None:
     assert refusal(ecs.delete_cluster, cluster="c") == NOT_FOUND
 
 
+@pytest.mark.inferred
 def test_inactive_cluster(ecs: Any) -> None:
     register(ecs, "app")
     arn = ecs.create_cluster(clusterName="c")["cluster"]["clusterArn"]

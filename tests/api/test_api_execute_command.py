@@ -19,6 +19,8 @@ from api_steps import wait_stopped
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.inferred
+
 INVALID = "InvalidParameterException"
 NOT_ENABLED = (
     INVALID,
@@ -117,6 +119,7 @@ def test_order_of_checks(app: Any) -> None:
     assert attempt(app, arn, **wrong)[1].startswith("The command")
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize("params", [{}, {"container": "app"}], ids=str)
 def test_the_session_is_not_there_yet(app: Any, params: dict[str, Any]) -> None:
     arn = started(app, "one", enableExecuteCommand=True)
@@ -133,6 +136,7 @@ def agents(app: Any, arn: str) -> dict[str, Any]:
     return {item["name"]: item.get("managedAgents") for item in containers}
 
 
+@pytest.mark.documented
 def test_agents(app: Any, admin: AdminClient) -> None:
     register(
         app,
@@ -158,6 +162,7 @@ def test_agents(app: Any, admin: AdminClient) -> None:
     assert agents(app, arn)["app"][0]["lastStatus"] == "STOPPED"
 
 
+@pytest.mark.documented
 def test_tasks_of_a_service(app: Any) -> None:
     app.create_service(
         serviceName="s", taskDefinition="one", desiredCount=1, enableExecuteCommand=True

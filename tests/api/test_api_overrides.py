@@ -18,6 +18,8 @@ from api_steps import wait_stopped
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.inferred
+
 Row = tuple[str, dict[str, Any], str]
 
 INVALID = "InvalidParameterException"
@@ -167,6 +169,7 @@ def test_longest(ready: Any) -> None:
     run(ready, "plain", overrides=app(command=["é" * (8192 - frame)]))
 
 
+@pytest.mark.documented
 def test_sizes_are_shown(ready: Any) -> None:
     overrides = {
         "cpu": ".5 vCPU",
@@ -196,6 +199,7 @@ def test_without_task_sizes_the_containers_count(ready: Any) -> None:
     assert (started["cpu"], started["memory"]) == ("120", "232")
 
 
+@pytest.mark.documented
 def test_overrides(cluster: Any, admin: AdminClient) -> None:
     register(
         cluster,

@@ -11,6 +11,8 @@ from api_steps import of
 from api_steps import register
 from api_steps import register_fargate
 
+pytestmark = pytest.mark.documented
+
 ROLE = {"executionRoleArn": "arn:aws:iam::123456789012:role/path/x"}
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:x-abcdef:key:stage:version"
 CAPABILITY = "com.amazonaws.ecs.capability"
@@ -211,6 +213,7 @@ def test_accepted_on_fargate(ecs: Any, members: dict[str, Any]) -> None:
     assert "FARGATE" in definition["compatibilities"]
 
 
+@pytest.mark.captured
 @pytest.mark.parametrize(
     ("cpu", "memory"),
     [("256", "512"), ("256", "2 GB"), ("1 vCPU", "8GB"), ("4096", "30720"), ("16384", "122880")],
@@ -219,6 +222,7 @@ def test_sizes_of_fargate(ecs: Any, cpu: str, memory: str) -> None:
     register_fargate(ecs, cpu=cpu, memory=memory)
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize(
     ("members", "expected"),
     [

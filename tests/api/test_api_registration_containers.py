@@ -13,6 +13,8 @@ from api_steps import container
 from api_steps import of
 from api_steps import refusal
 
+pytestmark = pytest.mark.inferred
+
 Row = tuple[str, dict[str, Any], str]
 
 CLIENT = "ClientException"

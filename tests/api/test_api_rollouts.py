@@ -21,6 +21,8 @@ from api_steps import wait_stopped
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.documented
+
 
 @pytest.fixture
 def app(cluster: Any) -> Any:
@@ -58,6 +60,7 @@ def moments(admin: AdminClient) -> Iterator[tuple[int, int]]:
         yield len(running), len(existing)
 
 
+@pytest.mark.captured
 def test_events_of_a_start(app: Any) -> None:
     deployment = create(app, 2)["deployments"][0]["id"]
     wait_stable(app, "s")
@@ -113,6 +116,7 @@ def test_what_ended_is_replaced(app: Any, admin: AdminClient) -> None:
     assert deployment["failedTasks"] == 0
 
 
+@pytest.mark.inferred
 def test_failing_starts_are_slowed_down(app: Any, admin: AdminClient) -> None:
     register(app, "app", container(command=["no-such-program"]))
     create(app)
@@ -131,6 +135,7 @@ def test_failing_starts_are_slowed_down(app: Any, admin: AdminClient) -> None:
     assert not any("steady" in message for message in messages(service(app, "s")))
 
 
+@pytest.mark.inferred
 def test_clock_brings_the_next_start(app: Any, admin: AdminClient) -> None:
     register(app, "app", container(command=["no-such-program"]))
     create(app)
@@ -213,6 +218,7 @@ def test_update_of_an_update(app: Any) -> None:
     assert {item["taskDefinitionArn"] for item in described} == {deployment["taskDefinition"]}
 
 
+@pytest.mark.captured
 def test_update_at_count_zero(app: Any) -> None:
     create(app, 0)
     wait_stable(app, "s")
@@ -222,6 +228,7 @@ def test_update_at_count_zero(app: Any) -> None:
     assert service(app, "s")["deployments"][0]["rolloutState"] == "COMPLETED"
 
 
+@pytest.mark.inferred
 def test_scaling_in_stops_the_newest(app: Any) -> None:
     create(app, 1)
     wait_stable(app, "s")
@@ -233,6 +240,7 @@ def test_scaling_in_stops_the_newest(app: Any) -> None:
     assert tasks_of(app) == [first]
 
 
+@pytest.mark.captured
 def test_scaling_of_pending_tasks(app: Any, admin: AdminClient) -> None:
     wait = [{"containerName": "first", "condition": "COMPLETE"}]
     first = container("first", essential=False, command=SLEEP)

@@ -20,6 +20,8 @@ from botocore.exceptions import ClientError
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.captured
+
 INVALID = "InvalidParameterException"
 CLIENT = "ClientException"
 TAGS = [{"key": "a", "value": "b"}]
@@ -89,6 +91,7 @@ def test_first_answer_on_fargate(app: Any) -> None:
     assert described["connectivity"] == "CONNECTED"
 
 
+@pytest.mark.documented
 def test_count(app: Any) -> None:
     answer = app.run_task(taskDefinition="app", count=10, group="batch", startedBy="x" * 128)
     assert len({item["taskArn"] for item in answer["tasks"]}) == 10
@@ -96,6 +99,7 @@ def test_count(app: Any) -> None:
     assert {item["startedBy"] for item in answer["tasks"]} == {"x" * 128}
 
 
+@pytest.mark.documented
 def test_strategy(app: Any) -> None:
     strategy = [
         {"capacityProvider": "FARGATE", "base": 1, "weight": 1},
@@ -137,6 +141,7 @@ def test_token_of_another_request(app: Any) -> None:
         assert answer["resourceIds"] == [first["taskArn"]]
 
 
+@pytest.mark.documented
 def test_token_is_free_an_hour_after_its_tasks(app: Any, admin: AdminClient) -> None:
     arn = run(app, "app", clientToken="t")["taskArn"]
     app.stop_task(task=arn)
@@ -146,12 +151,14 @@ def test_token_is_free_an_hour_after_its_tasks(app: Any, admin: AdminClient) -> 
     assert len(app.run_task(taskDefinition="app", clientToken="t", count=2)["tasks"]) == 2
 
 
+@pytest.mark.documented
 def test_token_is_free_after_a_day(app: Any, admin: AdminClient) -> None:
     arn = run(app, "app", clientToken="t")["taskArn"]
     admin.advance_clock(24 * 3600 + 1)
     assert run(app, "app", clientToken="t")["taskArn"] != arn
 
 
+@pytest.mark.documented
 def test_tags(app: Any) -> None:
     inherited = [{"key": "a", "value": "of the definition"}, {"key": "c", "value": "d"}]
     register(app, "tagged", tags=inherited)
@@ -174,6 +181,7 @@ def mapped(*ports: int, **mapping: Any) -> dict[str, Any]:
     return container(command=SLEEP, portMappings=mappings)
 
 
+@pytest.mark.documented
 @pytest.mark.parametrize("port", [22, 2375, 2376, 51678, 51679, 51680])
 def test_the_agents_ports_are_taken(app: Any, port: int) -> None:
     register(app, "web", mapped(port))
@@ -186,6 +194,7 @@ def test_the_agents_ports_are_taken(app: Any, port: int) -> None:
     assert app.run_task(taskDefinition="dns")["failures"] == []
 
 
+@pytest.mark.documented
 def test_some_tasks_find_their_port_and_others_do_not(app: Any, free_port: int) -> None:
     """The answer to a repeated request has the failures, too."""
     register(app, "web", mapped(free_port))
@@ -195,6 +204,7 @@ def test_some_tasks_find_their_port_and_others_do_not(app: Any, free_port: int) 
         assert [failure["reason"] for failure in answer["failures"]] == ["RESOURCE:PORTS"] * 2
 
 
+@pytest.mark.inferred
 def test_host_ports_are_a_clusters_own(app: Any, free_port: int) -> None:
     """They are counted by cluster: another has instances of its own."""
     app.create_cluster(clusterName="other")
@@ -203,6 +213,7 @@ def test_host_ports_are_a_clusters_own(app: Any, free_port: int) -> None:
     assert app.run_task(taskDefinition="web", cluster="other")["failures"] == []
 
 
+@pytest.mark.documented
 def test_a_stopped_task_has_left_its_port(app: Any, free_port: int) -> None:
     register(app, "web", mapped(free_port))
     arn = run(app, "web")["taskArn"]

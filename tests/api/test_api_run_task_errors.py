@@ -13,7 +13,10 @@ from api_steps import of
 from api_steps import refusal
 from api_steps import register
 from api_steps import register_fargate
+from api_steps import rows
 from api_steps import run
+
+pytestmark = pytest.mark.captured
 
 Row = tuple[str, dict[str, Any], str]
 
@@ -208,6 +211,20 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
     ),
 ]
 
+INFERRED = (
+    "not for EXTERNAL",
+    "network of",
+    "public address",
+    "no associated",
+    "two bases",
+    "same providers",
+    "no weight",
+    "started by",
+    "unknown volume",
+    "platform of",
+)
+"""How the names of rows begin whose words are not known from AWS."""
+
 OURS: list[Row] = [
     *((f"count {n}", {"count": n}, "Count must be between 1 and 10.") for n in (0, 11, -1)),
     ("started by", {"startedBy": "a b"}, "startedBy contains invalid characters."),
@@ -371,20 +388,20 @@ def app(cluster: Any) -> Any:
     return cluster
 
 
-@pytest.mark.parametrize(
-    ("params", "code", "message"), [pytest.param(*row[1:], id=row[0]) for row in ERRORS]
-)
+@pytest.mark.parametrize(("params", "code", "message"), rows(ERRORS, INFERRED))
 def test_refused(app: Any, params: dict[str, Any], code: str, message: str) -> None:
     assert refusal(app.run_task, **{"taskDefinition": "app", **params}) == (code, message)
     assert app.list_tasks()["taskArns"] == []
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize(("params", "message"), [pytest.param(*row[1:], id=row[0]) for row in OURS])
 def test_refused_in_words_of_our_own(app: Any, params: dict[str, Any], message: str) -> None:
     assert refusal(app.run_task, **{"taskDefinition": "app", **params}) == (INVALID, message)
     assert app.list_tasks()["taskArns"] == []
 
 
+@pytest.mark.documented
 @pytest.mark.parametrize(
     "params",
     [
@@ -422,6 +439,7 @@ def rename(params: dict[str, Any]) -> dict[str, Any]:
     return {{"taskDefinition": "definition"}.get(name, name): params[name] for name in params}
 
 
+@pytest.mark.documented
 @pytest.mark.parametrize(
     ("members", "version"),
     [
@@ -447,6 +465,7 @@ def test_old_platforms(app: Any, members: dict[str, Any], version: str) -> None:
     run(app, **rename({**request, "platformVersion": "1.4.0"}))
 
 
+@pytest.mark.inferred
 def test_the_definition_is_looked_at_before_the_cluster(app: Any) -> None:
     wrong: dict[str, Any] = {"taskDefinition": "none", "cluster": "none", "count": 0}
     assert refusal(app.run_task, **wrong)[1] == "TaskDefinition not found."

@@ -25,6 +25,8 @@ from service_steps import wait_steady
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.documented
+
 
 @pytest.fixture
 def app(cluster: Any) -> Any:
@@ -34,6 +36,7 @@ def app(cluster: Any) -> Any:
     return cluster
 
 
+@pytest.mark.inferred
 def test_describe(app: Any) -> None:
     arn = create(app, tags=[{"key": "a", "value": "b"}])["serviceArn"]
     answer = app.describe_services(services=["s", arn, "none", arn.replace("/s", "/none")])
@@ -50,6 +53,7 @@ def test_describe(app: Any) -> None:
     )
 
 
+@pytest.mark.captured
 def test_list(app: Any) -> None:
     create(app, "a", desiredCount=0)
     create(
@@ -80,6 +84,7 @@ def test_list(app: Any) -> None:
     assert len(app.list_services(nextToken=first["nextToken"])["serviceArns"]) == 3
 
 
+@pytest.mark.captured
 def test_unknown_service(app: Any) -> None:
     for reference in ("none", PREFIX + "service/default/none"):
         assert refusal(app.update_service, service=reference) == (
@@ -94,6 +99,7 @@ def test_unknown_service(app: Any) -> None:
         assert not error.get("Message")
 
 
+@pytest.mark.inferred
 def test_name_of_a_draining_service(app: Any) -> None:
     stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]
     register(app, "slow", container(command=stubborn, stopTimeout=2))
@@ -113,6 +119,7 @@ def test_name_of_a_draining_service(app: Any) -> None:
     assert app.delete_service(service="s")["service"]["status"] == "DRAINING"
 
 
+@pytest.mark.captured
 def test_delete(app: Any, admin: AdminClient) -> None:
     create(app)
     wait_stable(app, "s")
@@ -135,6 +142,7 @@ def test_delete(app: Any, admin: AdminClient) -> None:
     assert create(app)["status"] == "ACTIVE"
 
 
+@pytest.mark.captured
 def test_events_of_scaling_in(app: Any, admin: AdminClient) -> None:
     create(app)
     wait_stable(app, "s")
@@ -154,6 +162,7 @@ def ended(app: Any) -> list[Any]:
     return sorted(tasks, key=lambda item: item["createdAt"])
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize("code", [0, 1])
 def test_tasks_that_exit_at_once_are_no_steady_state(
     app: Any, admin: AdminClient, code: int
@@ -166,6 +175,7 @@ def test_tasks_that_exit_at_once_are_no_steady_state(
     assert all(message.startswith("has started 1 tasks") for message in messages(described))
 
 
+@pytest.mark.inferred
 def test_tasks_that_exit_at_once_do_not_replace_those_that_run(
     app: Any, admin: AdminClient
 ) -> None:
@@ -180,6 +190,7 @@ def test_tasks_that_exit_at_once_do_not_replace_those_that_run(
     assert task(app, old)["desiredStatus"] == "RUNNING"
 
 
+@pytest.mark.inferred
 def test_tasks_that_exit_at_once_are_replaced_after_growing_pauses(
     app: Any, admin: AdminClient
 ) -> None:

@@ -19,6 +19,8 @@ from service_steps import wait_steady
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.documented
+
 
 @pytest.fixture
 def app(cluster: Any) -> Any:
@@ -28,6 +30,7 @@ def app(cluster: Any) -> Any:
     return cluster
 
 
+@pytest.mark.captured
 def test_update_of_the_count(app: Any) -> None:
     before = create(app)["deployments"][0]["id"]
     wait_stable(app, "s")
@@ -83,6 +86,7 @@ def test_updates_with_a_deployment(app: Any) -> None:
     assert described["networkConfiguration"] == network
 
 
+@pytest.mark.inferred
 def test_nothing_is_changed_by_an_update_that_is_refused(app: Any, admin: AdminClient) -> None:
     create(app)
     wait_steady(app, admin)
@@ -96,6 +100,7 @@ def test_nothing_is_changed_by_an_update_that_is_refused(app: Any, admin: AdminC
     assert service(app, "s") == before
 
 
+@pytest.mark.inferred
 def test_configuration_is_merged(app: Any) -> None:
     create(app, deploymentConfiguration={"maximumPercent": 150})
     configuration = {

@@ -19,6 +19,8 @@ from service_steps import INVALID
 from service_steps import PREFIX
 from service_steps import create
 
+pytestmark = pytest.mark.captured
+
 CLIENT = "ClientException"
 
 ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
@@ -147,12 +149,14 @@ def test_refused(app: Any, params: dict[str, Any], code: str, message: str) -> N
     assert app.list_services()["serviceArns"] == []
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "é", "x" * 256])
 def test_bad_names(app: Any, name: str) -> None:
     request = {"serviceName": name, "taskDefinition": "app", "desiredCount": 1}
     assert refusal(app.create_service, **request)[0] == INVALID
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize(
     "params",
     [
@@ -284,6 +288,7 @@ def test_token(app: Any) -> None:
     )
 
 
+@pytest.mark.documented
 def test_more_tasks_than_a_service_may_have(ecs: Any, cluster: Any) -> None:
     register(ecs)
     call = ecs.create_service

@@ -14,6 +14,8 @@ from api_steps import wait_stopped
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.documented
+
 INVALID = "InvalidParameterException"
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/default"
 
@@ -76,6 +78,7 @@ def test_at_most_fifty_in_all(cluster: Any) -> None:
     cluster.tag_resource(resourceArn=CLUSTER, tags=pairs(k0="changed"))
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize(
     ("arn", "code"),
     [
@@ -91,6 +94,7 @@ def test_unknown_resources(cluster: Any, arn: str, code: str) -> None:
     assert refusal(cluster.list_tags_for_resource, resourceArn=arn)[0].startswith(code)
 
 
+@pytest.mark.inferred
 def test_stopped_tasks_and_deleted_clusters(ecs: Any, resources: dict[str, str]) -> None:
     ecs.stop_task(task=resources["task"])
     wait_stopped(ecs, resources["task"])
@@ -155,6 +159,7 @@ def test_paging_is_stable_while_others_come(ecs: Any) -> None:
     assert len(pages.build_full_result()["clusterArns"]) == 7
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize("token", ["nonsense", "bnVsbA==", "WzEsMl0=", "e30=", "ü"])
 def test_bad_tokens(cluster: Any, token: str) -> None:
     assert refusal(cluster.list_clusters, nextToken=token)[0] == INVALID

@@ -13,6 +13,8 @@ from api_steps import register_fargate
 from api_steps import run
 from api_steps import wait_running
 
+pytestmark = pytest.mark.captured
+
 CLIENT = "ClientException"
 INVALID = "InvalidParameterException"
 UNABLE = (CLIENT, "Unable to describe task definition.")
@@ -149,6 +151,7 @@ def test_deregister(ecs: Any) -> None:
     assert refusal(ecs.run_task, taskDefinition=arn) == (CLIENT, "TaskDefinition is inactive")
 
 
+@pytest.mark.inferred
 def test_delete(ecs: Any) -> None:
     arn = register(ecs)
     call = ecs.delete_task_definitions
@@ -173,6 +176,7 @@ def test_delete(ecs: Any) -> None:
     assert refusal(ecs.describe_task_definition, taskDefinition=arn) == UNABLE
 
 
+@pytest.mark.documented
 def test_a_deleted_definition_stays_while_it_is_used(ecs: Any) -> None:
     arn = register(ecs, "app", container(command=SLEEP))
     ecs.create_cluster()
@@ -192,6 +196,7 @@ def test_a_deleted_definition_stays_while_it_is_used(ecs: Any) -> None:
     assert refusal(ecs.describe_task_definition, taskDefinition=arn) == UNABLE
 
 
+@pytest.mark.documented
 def test_lists(ecs: Any) -> None:
     a = [register(ecs, "a"), register(ecs, "a")]
     ab = register(ecs, "ab")

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.documented
+
 MISSING = "0" * 32
 
 

@@ -21,6 +21,8 @@ from api_steps import wait_stopped
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.captured
+
 INVALID = "InvalidParameterException"
 PREFIX = "arn:aws:ecs:us-east-1:123456789012:task/default/"
 
@@ -78,6 +80,7 @@ def test_failed_pull(app: Any, admin: AdminClient, launch_type: str) -> None:
         assert ended["stoppedReason"] == "Task failed to start"
 
 
+@pytest.mark.inferred
 def test_failed_pull_of_a_container_that_is_not_essential(app: Any, admin: AdminClient) -> None:
     admin.map_image("broken", {"pull_error": "no"})
     side = container("side", image="broken", essential=False)
@@ -88,6 +91,7 @@ def test_failed_pull_of_a_container_that_is_not_essential(app: Any, admin: Admin
     assert states == {"app": "RUNNING", "side": "STOPPED"}
 
 
+@pytest.mark.documented
 @pytest.mark.parametrize(
     "command",
     [["no-such-program"], ["/"], ["x" * 300]],
@@ -103,6 +107,7 @@ def test_command_that_cannot_start(app: Any, command: list[str]) -> None:
     assert "exitCode" not in ended["containers"][0]
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize(
     "environment",
     [
@@ -147,6 +152,7 @@ def test_stop_at_once(app: Any) -> None:
         assert "stoppedAt" in ended
 
 
+@pytest.mark.inferred
 def test_stop_while_it_stops(app: Any) -> None:
     stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done"]
     register(app, "slow", container(command=stubborn, stopTimeout=2))
@@ -175,6 +181,7 @@ def test_unknown_task(app: Any) -> None:
         )
 
 
+@pytest.mark.inferred
 def test_task_of_another_cluster(app: Any) -> None:
     app.create_cluster(clusterName="other")
     arn = run(app, "app")["taskArn"]
@@ -197,6 +204,7 @@ def test_describe(app: Any) -> None:
     assert refusal(app.describe_tasks, tasks=[arn], include=["X"])[0] == "ClientException"
 
 
+@pytest.mark.documented
 def test_stopped_tasks_are_forgotten(app: Any, admin: AdminClient) -> None:
     register(app, "end", container(command=["true"]))
     arn, other = run(app, "end")["taskArn"], run(app, "app")["taskArn"]
@@ -212,6 +220,7 @@ def test_stopped_tasks_are_forgotten(app: Any, admin: AdminClient) -> None:
     assert refusal(app.stop_task, task=arn) == (INVALID, "The referenced task was not found.")
 
 
+@pytest.mark.documented
 def test_list(app: Any, admin: AdminClient) -> None:
     register_fargate(app, "far")
     app.create_service(serviceName="s", taskDefinition="app", desiredCount=1)
@@ -250,6 +259,7 @@ def test_list(app: Any, admin: AdminClient) -> None:
     assert refusal(app.list_tasks, startedBy="me", family="app")[0] == INVALID
 
 
+@pytest.mark.documented
 def test_pending_tasks_are_listed_as_running(app: Any) -> None:
     wait = [{"containerName": "first", "condition": "COMPLETE"}]
     first = container("first", essential=False, command=SLEEP)

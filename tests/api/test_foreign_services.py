@@ -9,6 +9,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+pytestmark = pytest.mark.ours
+
 
 @pytest.fixture
 def client(ecs: Any) -> Any:

@@ -19,6 +19,8 @@ from pytest_kecs.launcher import Launcher
 from pytest_kecs.logs import LogQuery
 from pytest_kecs.logs import collect
 
+pytestmark = pytest.mark.ours
+
 MIB = 1 << 20
 LINE = 500
 LINES = 200_000

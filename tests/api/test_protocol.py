@@ -18,6 +18,8 @@ from raw import RawClient
 
 from pytest_kecs.launcher import Launcher
 
+pytestmark = pytest.mark.inferred
+
 NOT_THERE = sorted(operation_names() - set(all_operations().operations()))
 
 
@@ -35,6 +37,7 @@ def check(answer: RawAnswer, code: str, status: int = 400) -> RawAnswer:
     return answer
 
 
+@pytest.mark.captured
 def test_an_answer(raw: RawClient) -> None:
     answer = raw.call("ListClusters", b"{}")
     assert (answer.status, json.loads(answer.body)) == (200, {"clusterArns": []})
@@ -43,6 +46,7 @@ def test_an_answer(raw: RawClient) -> None:
     assert int(answer.headers["content-length"]) == len(answer.body)
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize("name", NOT_THERE)
 def test_what_is_not_there_yet_is_said(raw: RawClient, name: str) -> None:
     answer = raw.call(name, b"{}")
@@ -55,6 +59,7 @@ def test_what_is_not_there_yet_is_said(raw: RawClient, name: str) -> None:
         check(answer, "InvalidParameterException")
 
 
+@pytest.mark.ours
 def test_what_is_not_there_yet_is_said_of_a_whole_request(raw: RawClient) -> None:
     body = b'{"name": "containerInsights", "value": "enabled"}'
     check(raw.call("PutAccountSetting", body), "NotImplementedException", 501)
@@ -93,6 +98,7 @@ def test_numbers_of_another_type(raw: RawClient, value: str) -> None:
     check(raw.call("RunTask", body), "SerializationException")
 
 
+@pytest.mark.documented
 def test_null_is_absent_and_the_unknown_is_ignored(raw: RawClient) -> None:
     answer = raw.call("ListClusters", b'{"nextToken": null, "somethingNew": {"a": [1]}}')
     assert answer.status == 200
@@ -172,11 +178,13 @@ def test_a_wrong_secret(server: Launcher, credentials: Credentials) -> None:
     client.close()
 
 
+@pytest.mark.ours
 def test_a_foreign_host(raw: RawClient) -> None:
     for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::2]:1"):
         check(raw.send(raw.headers(Host=host)), "AccessDeniedException")
 
 
+@pytest.mark.ours
 def test_other_services_are_refused(new_client: Any) -> None:
     s3 = new_client("s3")
     with pytest.raises(s3.exceptions.ClientError):
@@ -187,6 +195,7 @@ def test_other_services_are_refused(new_client: Any) -> None:
     assert "pytest-kecs" in caught.value.response["Error"]["Message"]
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
 def test_other_methods(raw: RawClient, method: str) -> None:
     answer = raw.send({}, method=method)
@@ -194,6 +203,7 @@ def test_other_methods(raw: RawClient, method: str) -> None:
     assert "html" not in answer.headers["content-type"]
 
 
+@pytest.mark.ours
 def test_other_paths(raw: RawClient) -> None:
     for path in ("/favicon.ico", "/..%2f", "/_kecs/nothing", "/%ff"):
         answer = raw.send({}, path=path)
@@ -201,12 +211,14 @@ def test_other_paths(raw: RawClient) -> None:
         assert "html" not in answer.headers["content-type"]
 
 
+@pytest.mark.ours
 def test_get_and_head(raw: RawClient) -> None:
     assert b"pytest-kecs" in raw.send({}, None, method="GET").body
     assert raw.send({}, None, method="HEAD").body == b""
     assert raw.call("ListClusters", b"{}").status == 200
 
 
+@pytest.mark.documented
 def test_connections_are_kept(raw: RawClient) -> None:
     raw.call("ListClusters", b"{}")
     first = raw.connection.sock
@@ -215,6 +227,7 @@ def test_connections_are_kept(raw: RawClient) -> None:
     assert raw.connection.sock is first
 
 
+@pytest.mark.documented
 def test_chunked_body(raw: RawClient) -> None:
     body = b'{"clusterName": "chunked"}'
     headers = raw.headers("CreateCluster", body)
@@ -224,6 +237,7 @@ def test_chunked_body(raw: RawClient) -> None:
     assert raw.call("ListClusters", b"{}").status == 200
 
 
+@pytest.mark.documented
 def test_expect_continue(raw: RawClient) -> None:
     body = b'{"clusterName": "expected"}'
     headers = {**raw.headers("CreateCluster", body), "Expect": "100-continue"}
@@ -242,6 +256,7 @@ def test_expect_continue(raw: RawClient) -> None:
     response.read()
 
 
+@pytest.mark.ours
 def test_a_garbled_request_line(server: Launcher) -> None:
     import socket
     from urllib.parse import urlsplit
@@ -271,6 +286,7 @@ def test_dates_under_strict_time(launch: Callable[..., Launcher]) -> None:
         launcher.stop()
 
 
+@pytest.mark.ours
 def test_without_strict_time_any_date_will_do(raw: RawClient) -> None:
     import datetime as dt
     from unittest import mock

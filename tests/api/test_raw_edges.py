@@ -14,6 +14,8 @@ from raw import RawClient
 
 from pytest_kecs.launcher import Launcher
 
+pytestmark = pytest.mark.inferred
+
 SERIALIZATION = "SerializationException"
 
 
@@ -143,6 +145,7 @@ def test_declared_digest_of_another_body(raw: RawClient) -> None:
     assert raw.send(headers).code == "InvalidSignatureException"
 
 
+@pytest.mark.ours
 def test_admin_with_odd_keys(raw: RawClient) -> None:
     for value in ("Basic w6k6eA==", "Basic !", "Basic", "Bearer x", "Basic OjpyOg=="):
         answer = raw.send({"Authorization": value}, None, method="GET", path="/_kecs/health")
@@ -150,6 +153,7 @@ def test_admin_with_odd_keys(raw: RawClient) -> None:
         assert "error" in json.loads(answer.body)
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "BREW"])
 def test_other_methods(raw: RawClient, method: str) -> None:
     answer = raw.send({}, None, method=method)
@@ -158,6 +162,7 @@ def test_other_methods(raw: RawClient, method: str) -> None:
     assert answer.code
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize(
     "path", ["//", "/static/x", "/_kecs", "/_kecs/", "/?a=b&a=%zz", "/a/../.."]
 )
@@ -169,6 +174,7 @@ def test_other_paths(raw: RawClient, path: str) -> None:
         assert "x-amzn-requestid" in answer.headers
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize(
     "request_line",
     [
@@ -209,12 +215,14 @@ def test_broken_bodies(server: Launcher, framing: bytes) -> None:
     assert json.loads(body.partition(b"HTTP/1.1")[0])["__type"]
 
 
+@pytest.mark.ours
 def test_no_host(server: Launcher) -> None:
     status, _, body = send_bytes(server, b"GET / HTTP/1.0\r\n\r\n")
     assert status in (200, 400)
     assert b"<html" not in body
 
 
+@pytest.mark.ours
 @pytest.mark.parametrize(
     "host", ["", "a b", "evil.example@127.0.0.1", "127.0.0.1:x", "[", "localhost.", "0"]
 )

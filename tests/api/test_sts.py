@@ -10,6 +10,8 @@ from kecs_server.credentials import Credentials
 
 from pytest_kecs.admin import AdminClient
 
+pytestmark = pytest.mark.documented
+
 
 @pytest.mark.parametrize(
     ("region", "partition"),
@@ -35,6 +37,7 @@ def test_wrong_secret(new_client: Any, credentials: Credentials) -> None:
     assert caught.value.response["Error"]["Code"] == "InvalidSignatureException"
 
 
+@pytest.mark.ours
 def test_key_of_a_realm_that_has_ended(new_client: Any, admin: AdminClient) -> None:
     key = admin.new_key("210987654321")
     ecs = new_client(key=key)

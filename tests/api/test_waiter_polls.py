@@ -14,6 +14,8 @@ from api_steps import run
 from api_steps import wait_running
 from botocore.exceptions import WaiterError
 
+pytestmark = pytest.mark.ours
+
 
 @pytest.fixture
 def running(cluster: Any) -> str:

@@ -13,6 +13,8 @@ from api_steps import run
 from botocore.exceptions import WaiterError
 from kecs_server.protocol.model import waiters_of
 
+pytestmark = pytest.mark.ours
+
 SOON = 2.0
 """Seconds: far less than the six or fifteen that a waiter would sleep."""
 
@@ -22,6 +24,7 @@ def app(cluster: Any) -> str:
     return register(cluster, "app", container(command=["sh", "-c", "sleep 0.3; exit 1"]))
 
 
+@pytest.mark.documented
 def test_tasks_running_then_stopped(ecs: Any, app: str) -> None:
     arn = run(ecs, app)["taskArn"]
     began = time.monotonic()
@@ -41,6 +44,7 @@ def test_two_equal_waiters_one_after_the_other_are_not_held(ecs: Any, cluster: A
     assert time.monotonic() - began < SOON
 
 
+@pytest.mark.documented
 def test_a_waiter_gives_up_at_once_when_it_must_fail(ecs: Any, app: str) -> None:
     arn = run(ecs, app)["taskArn"]
     ecs.get_waiter("tasks_stopped").wait(tasks=[arn])
@@ -48,6 +52,7 @@ def test_a_waiter_gives_up_at_once_when_it_must_fail(ecs: Any, app: str) -> None
         ecs.get_waiter("tasks_running").wait(tasks=[arn])
 
 
+@pytest.mark.documented
 def test_services(ecs: Any, cluster: Any) -> None:
     register(ecs)
     began = time.monotonic()
@@ -85,6 +90,7 @@ def test_a_plain_describe_is_never_held(ecs: Any, cluster: Any) -> None:
     assert time.monotonic() - began < SOON
 
 
+@pytest.mark.documented
 def test_the_delays_are_those_of_botocore() -> None:
     assert {waiter.delay for waiter in waiters_of("DescribeTasks")} == {6}
     assert {waiter.delay for waiter in waiters_of("DescribeServices")} == {15}

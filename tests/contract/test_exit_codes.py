@@ -11,6 +11,8 @@ from steps import wait_ready
 
 from pytest_kecs.kecs import Kecs
 
+pytestmark = pytest.mark.documented
+
 
 @pytest.mark.parametrize("code", [0, 3, 255])
 def test_exit_code(kecs: Kecs, register: Any, code: int) -> None:

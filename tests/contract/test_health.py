@@ -12,6 +12,8 @@ from pytest_kecs.kecs import Kecs
 from pytest_kecs.waiting import WaitError
 from pytest_kecs.waiting import WaitTimeout
 
+pytestmark = pytest.mark.documented
+
 IDLE = on_term("exit 0")
 
 

@@ -11,6 +11,8 @@ from steps import wait_for
 
 from pytest_kecs.kecs import Kecs
 
+pytestmark = pytest.mark.documented
+
 ASK = """
 import json, os, sys, time, urllib.error, urllib.request
 def ask(path, base="ECS_CONTAINER_METADATA_URI_V4", method="GET", body=None):

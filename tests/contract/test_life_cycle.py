@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from steps import on_term
 from steps import wait_ready
 
 from pytest_kecs.kecs import Kecs
+
+pytestmark = pytest.mark.documented
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-0a"], "securityGroups": ["sg-0a"]}}
 FARGATE = {

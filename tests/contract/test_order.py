@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from steps import on_term
 from steps import wait_container_stopped
 from steps import wait_ready
 
 from pytest_kecs.kecs import Kecs
+
+pytestmark = pytest.mark.documented
 
 
 def after(name: str, condition: str) -> list[dict[str, str]]:

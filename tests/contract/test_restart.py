@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from steps import wait_for
 
 from pytest_kecs.kecs import Kecs
 from pytest_kecs.task import Task
+
+pytestmark = pytest.mark.documented
 
 UNTIL_TOLD = "echo life; while [ ! -e go ]; do sleep 0.05; done; code=$(cat go); rm go; exit $code"
 

@@ -9,6 +9,8 @@ import pytest
 
 from pytest_kecs.kecs import Kecs
 
+pytestmark = pytest.mark.documented
+
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 ROLE = {"executionRoleArn": "arn:aws:iam::123456789012:role/execution"}
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"

@@ -12,6 +12,8 @@ from pytest_kecs.kecs import Kecs
 from pytest_kecs.waiting import WaitTimeout
 from pytest_kecs.waiting import wait_until
 
+pytestmark = pytest.mark.documented
+
 
 @pytest.fixture
 def service(kecs: Kecs, ecs_client: Any, register: Any) -> str:

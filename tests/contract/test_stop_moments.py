@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from steps import on_term
 from steps import wait_for
 from steps import wait_ready
 
 from pytest_kecs.kecs import Kecs
+
+pytestmark = pytest.mark.documented
 
 AFTER_SIDE = [{"containerName": "side", "condition": "SUCCESS"}]
 

@@ -12,6 +12,8 @@ import pytest
 
 from pytest_kecs.kecs import Kecs
 
+pytestmark = pytest.mark.documented
+
 
 @pytest.fixture
 def root(engine: str) -> str:
