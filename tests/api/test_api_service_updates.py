@@ -100,6 +100,32 @@ def test_nothing_is_changed_by_an_update_that_is_refused(app: Any, admin: AdminC
     assert service(app, "s") == before
 
 
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"placementStrategy": [{"type": "spread", "field": "cpu"}]}, INVALID),
+        ({"placementConstraints": [{"type": "distinctInstance"}] * 11}, INVALID),
+        ({"taskDefinition": "bound"}, INVALID),
+    ],
+    ids=str,
+)
+def test_placement_is_checked(app: Any, params: dict[str, Any], code: str) -> None:
+    bound = [{"type": "memberOf", "expression": "x"}] * 10
+    register(app, "bound", container(command=SLEEP), placementConstraints=bound)
+    create(app, desiredCount=0, placementConstraints=[{"type": "distinctInstance"}])
+    assert refusal(app.update_service, service="s", **params)[0] == code
+
+
+def test_a_platform_must_fit_the_new_definition(app: Any) -> None:
+    capacity = {"launchType": "FARGATE", "networkConfiguration": NETWORK, "desiredCount": 0}
+    create(app, taskDefinition="far", platformVersion="1.3.0", **capacity)
+    register_fargate(app, "large", ephemeralStorage={"sizeInGiB": 30})
+    code, _ = refusal(app.update_service, service="s", taskDefinition="large")
+    assert code == "PlatformTaskDefinitionIncompatibilityException"
+    updated = app.update_service(service="s", taskDefinition="large", platformVersion="1.4.0")
+    assert updated["service"]["taskDefinition"].endswith("/large:1")
+
+
 @pytest.mark.inferred
 def test_configuration_is_merged(app: Any) -> None:
     create(app, deploymentConfiguration={"maximumPercent": 150})

@@ -128,12 +128,45 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
     ),
 ]
 
+LIKE_RUN_TASK: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "constraint",
+        {"placementConstraints": [{"type": "distinctInstance", "expression": "x"}]},
+        INVALID,
+        "A placement constraint of type distinctInstance can have no expression.",
+    ),
+    (
+        "placement on FARGATE",
+        {
+            "taskDefinition": "far",
+            "launchType": "FARGATE",
+            "networkConfiguration": NETWORK,
+            "placementStrategy": [{"type": "random"}],
+        },
+        INVALID,
+        "Placement constraints and strategies are not supported with the FARGATE launch type.",
+    ),
+    (
+        "platform too old",
+        {
+            "taskDefinition": "large",
+            "launchType": "FARGATE",
+            "networkConfiguration": NETWORK,
+            "platformVersion": "1.3.0",
+        },
+        "PlatformTaskDefinitionIncompatibilityException",
+        "The specified platform does not satisfy the task definition’s required capabilities.",  # noqa: RUF001
+    ),
+]
+"""Rules that RunTask has too, in its words."""
+
 
 @pytest.fixture
 def app(cluster: Any) -> Any:
-    """A client in an account with a cluster and the families app, far and old (INACTIVE)."""
+    """A client in an account with a cluster and the families app, far, large and old (INACTIVE)."""
     register(cluster, "app", container(command=SLEEP))
     register_fargate(cluster, "far")
+    register_fargate(cluster, "large", ephemeralStorage={"sizeInGiB": 30})
     register(cluster, "old")
     cluster.deregister_task_definition(taskDefinition="old:1")
     return cluster
@@ -145,6 +178,16 @@ def app(cluster: Any) -> Any:
 def test_refused(app: Any, params: dict[str, Any], code: str, message: str) -> None:
     request = {"serviceName": "s", "taskDefinition": "app", "desiredCount": 1, **params}
     request = {name: value for name, value in request.items() if value is not None}
+    assert refusal(app.create_service, **request) == (code, message)
+    assert app.list_services()["serviceArns"] == []
+
+
+@pytest.mark.documented
+@pytest.mark.parametrize(
+    ("params", "code", "message"), [pytest.param(*row[1:], id=row[0]) for row in LIKE_RUN_TASK]
+)
+def test_refused_as_by_run_task(app: Any, params: dict[str, Any], code: str, message: str) -> None:
+    request = {"serviceName": "s", "taskDefinition": "app", "desiredCount": 1, **params}
     assert refusal(app.create_service, **request) == (code, message)
     assert app.list_services()["serviceArns"] == []
 

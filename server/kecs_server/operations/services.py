@@ -60,6 +60,9 @@ def create_service(call: Call, params: Structure) -> Structure:
     capacity = placement.chosen_capacity(params, cluster)
     placement.check_network(params, definition, capacity)
     placement.check_compatible(definition, capacity)
+    placement.check_placement(params, definition, capacity)
+    platform = placement.checked_platform(params, capacity)
+    placement.check_platform_fits(definition, platform)
     rules.check_links(params, definition)
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
     rules.refuse_daemon(strategy)
@@ -89,7 +92,7 @@ def create_service(call: Call, params: Structure) -> Structure:
         definition=definition,
         launch_type=capacity.launch_type,
         strategy=capacity.strategy,
-        platform_version=placement.checked_platform(params, capacity),
+        platform_version=platform,
         network_configuration=params.get("networkConfiguration"),
     )
     deployments.begin(service, target, service.created_at)
@@ -211,6 +214,8 @@ def _updated_target(
     network = params.get("networkConfiguration", current.network_configuration)
     placement.check_compatible(definition, capacity)
     placement.check_network({"networkConfiguration": network or {}}, definition, capacity)
+    placement.check_placement({**service.settings, **params}, definition, capacity)
+    placement.check_platform_fits(definition, platform)
     return deployments.Target(
         definition=definition,
         launch_type=capacity.launch_type,
