@@ -36,6 +36,8 @@ class Deployment:
     capacity_provider_strategy: list[Structure] = field(default_factory=list)
     platform_version: str | None = None
     network_configuration: Structure | None = None
+    settings: Structure = field(default_factory=dict)
+    """Members of the service that are given back with the deployment that they began with."""
     desired_count: int = 0
     failed_tasks: int = 0
     rollout_state: str = "IN_PROGRESS"

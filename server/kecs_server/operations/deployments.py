@@ -12,6 +12,9 @@ from kecs_server.domain.task_definition import TaskDefinition
 
 Structure = dict[str, Any]
 
+SHOWN_HERE = ("serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations")
+"""Members of a request for a service that its deployments have, and the service itself has not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -45,6 +48,7 @@ def begin(service: Service, target: Target, now: float) -> None:
         capacity_provider_strategy=target.strategy,
         platform_version=target.platform_version,
         network_configuration=target.network_configuration,
+        settings={name: service.settings[name] for name in SHOWN_HERE if name in service.settings},
         desired_count=service.desired_count,
     )
     deployment.rollout_reason = f"ECS deployment {deployment.id} in progress."

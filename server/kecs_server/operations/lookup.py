@@ -8,6 +8,7 @@ from typing import Any
 
 from kecs_server.domain import task_definition as definitions
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.arns import partition_of
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
@@ -23,6 +24,9 @@ Structure = dict[str, Any]
 DEFAULT_CLUSTER = "default"
 
 _TASK_ID_LENGTHS = (32, 36)
+
+_MOST_PARTS = {"cluster": 1, "container-instance": 2, "service": 2, "task": 2, "task-definition": 1}
+"""Segments after the kind in an ARN; the short forms have one (ecs-facts 2.1)."""
 
 
 def cluster_name(call: Call, reference: str | None) -> str:
@@ -43,12 +47,16 @@ def own_parts(call: Call, text: str, kind: str) -> tuple[str, ...]:
     :raises InvalidParameterException: it is not.
     """
     arn = parse_arn(text)
-    if arn is None or arn.kind != kind or not all(arn.parts) or not arn.parts:
+    if arn is None or arn.service != "ecs" or arn.kind != kind or not all(arn.parts):
+        raise InvalidParameterException("Invalid arn syntax.")
+    if not 1 <= len(arn.parts) <= _MOST_PARTS.get(kind, len(arn.parts)):
         raise InvalidParameterException("Invalid arn syntax.")
     if arn.account != call.account:
         raise InvalidParameterException("AccountIDs mismatch")
     if arn.region != call.region:
         raise InvalidParameterException("Regions mismatch")
+    if arn.partition != partition_of(call.region):
+        raise InvalidParameterException("Invalid arn syntax.")
     return arn.parts
 
 

@@ -14,6 +14,7 @@ from kecs_server.domain.service import Deployment
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
+from kecs_server.operations.deployments import SHOWN_HERE
 from kecs_server.operations.placement import resolved_platform
 from kecs_server.operations.views import timestamp
 from kecs_server.operations.views import without_absent
@@ -70,7 +71,7 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "availabilityZoneRebalancing": "ENABLED" if maximum > 100 else "DISABLED",
         "resourceManagementType": "CUSTOMER",
         "tags": service.tags if with_tags else [],
-        **service.settings,
+        **{name: value for name, value in service.settings.items() if name not in SHOWN_HERE},
     }
     return without_absent(view)
 
@@ -108,6 +109,7 @@ def _deployment_view(
             "platformVersion": resolved_platform(deployment.platform_version),
             "platformFamily": "Linux" if deployment.platform_version else None,
             "networkConfiguration": deployment.network_configuration,
+            **deployment.settings,
             "rolloutState": deployment.rollout_state,
             "rolloutStateReason": deployment.rollout_reason,
         }

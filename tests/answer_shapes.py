@@ -36,9 +36,14 @@ def check_answer(
     if response_dict["status_code"] >= 400:
         assert set(body) <= {"__type", "message", "resourceIds"}
         return
-    assert operation_model.output_shape is not None
-    problems = list(_problems(operation_model.output_shape, body, operation_model.name))
+    problems = problems_of(operation_model, body)
     assert not problems, problems
+
+
+def problems_of(operation_model: OperationModel, body: Any) -> list[str]:
+    """What in the body of an answer is not as the operation's output shape says."""
+    assert operation_model.output_shape is not None
+    return list(_problems(operation_model.output_shape, body, operation_model.name))
 
 
 def _problems(shape: Shape, value: Any, where: str) -> Any:

@@ -1,0 +1,345 @@
+"""Requests made from botocore's model: for each member of each operation, what it may hold and
+what it may not.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.model import ListShape
+from botocore.model import MapShape
+from botocore.model import Shape
+from botocore.model import StringShape
+from botocore.model import StructureShape
+from kecs_server.protocol.model import operation_model
+from probe_world import NETWORK
+from probe_world import World
+
+Path = tuple[str | int, ...]
+Structure = dict[str, Any]
+
+ACCEPTED = "accepted"
+REFUSED = "refused"
+MALFORMED = "malformed"
+ANY = "any"
+
+MEGABYTE = "x" * 1_000_000
+TEXTS = {
+    "empty": "",
+    "blank": " ",
+    "one character": "x",
+    "255 characters": "x" * 255,
+    "256 characters": "x" * 256,
+    "control characters": "a\0b\x01\n\r\t\x7f",
+    "unicode": "é\u202e\U0001f40b\ufeff\u2028",
+    "combining": "e\u0301" * 20,
+    "markup": "<script>${jndi:x}{{7*7}}%s%n'\";--",
+    "path": "../../../etc/passwd",
+    "number": "-1",
+    "short id": "0123abcd",
+    "id of old": "01234567-89ab-cdef-0123-456789abcdef",
+    "id": "0" * 32,
+    "token": "bm9uZQ==",
+}
+REFERENCES = {
+    "of another region": "arn:aws:ecs:eu-west-1:123456789012:{}",
+    "of another account": "arn:aws:ecs:us-east-1:999999999999:{}",
+    "of another partition": "arn:aws-cn:ecs:us-east-1:123456789012:{}",
+    "of another service": "arn:aws:s3:us-east-1:123456789012:{}",
+    "without account": "arn:aws:ecs:us-east-1::{}",
+    "with a tail": "arn:aws:ecs:us-east-1:123456789012:{}/x/y:z",
+    "without service": "arn:aws::us-east-1:123456789012:{}",
+}
+KINDS: dict[str | int, str] = {
+    "cluster": "cluster/default",
+    "clusters": "cluster/default",
+    "resourceArn": "cluster/default",
+    "service": "service/default/web",
+    "services": "service/default/web",
+    "task": "task/default/" + "0" * 32,
+    "taskDefinition": "task-definition/app:1",
+    "tasks": "task/default/" + "0" * 32,
+}
+"""What members of requests refer to: as an ARN that is not the caller's, it is refused."""
+RESOURCES = (
+    "cluster/default",
+    "cluster/gone",
+    "cluster/none",
+    "service/default/web",
+    "task/default/" + "0" * 32,
+    "task-definition/app:1",
+    "task-definition/app",
+    "nothing",
+)
+NUMBERS = (-(2**31), -1, 0, 1, 2, 10, 11, 100, 101, 65535, 65536, 2**31 - 1)
+SIZES = (1, 2, 11, 51, 101)
+OF_ANOTHER_TYPE: dict[str, tuple[Any, ...]] = {
+    "structure": (1, "text", True, [], [{}]),
+    "list": (1, "text", True, {}, {"a": []}),
+    "map": (1, "text", True, [], [{}]),
+    "string": (1, 1.5, True, [], {}),
+    "boolean": (1, 0, "true", [], {}),
+    "integer": (1.5, "1", True, [], {}, 2**31, -(2**31) - 1, 1e300),
+    "long": (1.5, "1", True, [], {}, 2**63, -(2**63) - 1, 1e300),
+    "double": ("1", True, [], {}),
+    "float": ("1", True, [], {}),
+    "timestamp": ("2026-01-01T00:00:00Z", True, [], {}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """`expected`: how it must be answered, as far as the model says."""
+
+    name: str
+    body: bytes
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A member of a request, by its path. `required`: by the structure that it is in."""
+
+    path: Path
+    shape: Shape
+    required: bool
+
+
+def probes(operation: str, base: Structure) -> Iterator[Probe]:
+    """:param base: a request that is accepted."""
+    shape = operation_model(operation).input_shape
+    yield Probe("base", _json(base), ACCEPTED)
+    for body in (b"", b"null", b"[]", b"1", b'"text"', b"{", b"{}x", b"\xff", b"[" * 5000):
+        yield Probe(f"body {body[:9]!r}", body, ANY if body == b"" else MALFORMED)
+    if not isinstance(shape, StructureShape):
+        return
+    yield Probe("unknown", _json({**base, "unknownMember": {"a": [1]}}), ACCEPTED)
+    for place in _places(shape, ()):
+        where = ".".join(str(part) for part in place.path)
+        for name, value, expected in _values(place):
+            document = _with(shape, base, place.path, value)
+            yield Probe(f"{where}: {name}", _json(document), expected)
+        if place.required:
+            document = _with(shape, base, place.path, None)
+            yield Probe(f"{where}: null", _json(document), REFUSED)
+            del _parent(document, place.path)[place.path[-1]]
+            yield Probe(f"{where}: missing", _json(document), REFUSED)
+
+
+def _places(shape: StructureShape, path: Path, above: tuple[str, ...] = ()) -> Iterator[Place]:
+    for name, member in shape.members.items():
+        yield from _inside(member, (*path, name), above, required=name in shape.required_members)
+
+
+def _inside(
+    shape: Shape, path: Path, above: tuple[str, ...], *, required: bool = False
+) -> Iterator[Place]:
+    yield Place(path, shape, required)
+    if shape.name in above:
+        return
+    above = (*above, shape.name)
+    if isinstance(shape, StructureShape):
+        yield from _places(shape, path, above)
+    elif isinstance(shape, ListShape):
+        yield from _inside(shape.member, (*path, 0), above)
+    elif isinstance(shape, MapShape):
+        yield from _inside(shape.value, (*path, "key"), above)
+
+
+def _values(place: Place) -> Iterator[tuple[str, Any, str]]:
+    shape = place.shape
+    for value in OF_ANOTHER_TYPE[shape.type_name]:
+        yield f"{value!r:.30}", value, MALFORMED
+    if isinstance(shape, StringShape):
+        yield from _strings(shape, place.path)
+    elif shape.type_name in ("integer", "long"):
+        limits = {shape.metadata.get(name) for name in ("min", "max")} - {None}
+        for number in (*NUMBERS, *limits):
+            yield str(number), number, ANY
+        yield "whole float", 1.0, ANY
+        yield from ((f"beyond {n}", n - 1 if n in limits else n, ANY) for n in limits)
+    elif shape.type_name in ("double", "float", "timestamp"):
+        yield from ((str(number), number, ANY) for number in (-1, 0, 0.05, 1e308, 253402300800))
+    elif shape.type_name == "boolean":
+        yield from ((str(value), value, ANY) for value in (True, False))
+    elif isinstance(shape, ListShape):
+        yield "empty", [], ANY
+        yield "of null", [None], ANY
+        item = example(shape.member, "")
+        yield from ((f"{size} items", [item] * size, ANY) for size in SIZES)
+    elif isinstance(shape, MapShape):
+        yield "empty", {}, ANY
+        yield "of null", {"a": None}, ANY
+        yield "200 entries", {f"k{n}": example(shape.value, "") for n in range(200)}, ANY
+        yield "odd keys", {key: example(shape.value, "") for key in TEXTS.values()}, ANY
+    elif isinstance(shape, StructureShape):
+        yield "empty", {}, ANY
+        yield "unknown member", {**example(shape, ""), "unknownMember": 1}, ANY
+        yield "all members", {n: example(m, n) for n, m in shape.members.items()}, ANY
+
+
+def _strings(shape: StringShape, where: Path) -> Iterator[tuple[str, Any, str]]:
+    yield "half a character", "\ud800", MALFORMED
+    if shape.enum:
+        yield from ((value, value, ANY) for value in shape.enum)
+        yield "none of the enum", shape.enum[0] + "X", REFUSED
+        yield "enum in another case", shape.enum[0].swapcase(), REFUSED
+        return
+    yield "megabyte", MEGABYTE, ANY
+    yield from ((name, text, ANY) for name, text in TEXTS.items())
+    resource = KINDS.get(where[0])
+    expected = ANY if resource is None else REFUSED
+    for name, form in REFERENCES.items():
+        yield name, form.format(resource or RESOURCES[0]), expected
+    for resource in RESOURCES:
+        yield resource, f"arn:aws:ecs:us-east-1:123456789012:{resource}", ANY
+
+
+_EXAMPLES: Structure = {
+    "cluster": "default",
+    "service": "web",
+    "containerName": "app",
+    "name": "app",
+    "image": "busybox",
+    "taskDefinition": "app",
+    "subnets": ["subnet-1"],
+    "networkConfiguration": NETWORK,
+    "expression": "attribute:ecs.os-type == linux",
+    "capacityProvider": "FARGATE",
+    "key": "key",
+    "value": "value",
+}
+
+
+def example(shape: Shape, name: str) -> Any:
+    """A small value of the shape that is likely to be accepted for a member of this name."""
+    if (
+        name in _EXAMPLES
+        and not getattr(shape, "enum", ())
+        and isinstance(_EXAMPLES[name], _PYTHON[shape.type_name])
+    ):
+        return _EXAMPLES[name]
+    if isinstance(shape, StructureShape):
+        return {inner: example(shape.members[inner], inner) for inner in shape.required_members}
+    if isinstance(shape, ListShape):
+        return [example(shape.member, name)]
+    if isinstance(shape, MapShape):
+        return {"key": example(shape.value, "")}
+    if isinstance(shape, StringShape):
+        if shape.enum:
+            return shape.enum[0]
+        return "arn:aws:iam::123456789012:role/x" if name.lower().endswith("arn") else "x"
+    return {"boolean": True, "timestamp": 1.0, "double": 1.0}.get(shape.type_name, 1)
+
+
+_PYTHON: dict[str, type] = {
+    "structure": dict,
+    "list": list,
+    "map": dict,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "long": int,
+    "double": float,
+    "float": float,
+    "timestamp": float,
+}
+
+
+def _with(shape: StructureShape, base: Structure, path: Path, value: Any) -> Structure:
+    """The base with a value at the path, and examples of what must be around it."""
+    document = copy.deepcopy(base)
+    here: Any = document
+    inner: Shape = shape
+    for part, following in zip(path, (*path[1:], None), strict=True):
+        inner = _member(inner, part)
+        if following is None:
+            _put(here, part, value)
+            break
+        if isinstance(here, dict) and part in here and here[part]:
+            here = here[part]
+        elif isinstance(here, list) and here:
+            here = here[0]
+        else:
+            made = example(inner, str(part))
+            _put(here, part, made)
+            here = made
+    return document
+
+
+def _put(where: Any, part: str | int, value: Any) -> None:
+    if isinstance(where, list):
+        where[:1] = [value]
+    else:
+        where[part] = value
+
+
+def _member(shape: Shape, part: str | int) -> Shape:
+    if isinstance(shape, StructureShape):
+        return shape.members[str(part)]
+    if isinstance(shape, ListShape):
+        return shape.member
+    assert isinstance(shape, MapShape)
+    return shape.value
+
+
+def _parent(document: Any, path: Path) -> Any:
+    for part in path[:-1]:
+        document = document[part]
+    return document
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+def base_of(operation: str, world: World) -> Structure:
+    """A request that the world accepts."""
+    if operation in _BASES:
+        return copy.deepcopy(_filled(_BASES[operation], world.names))
+    shape = operation_model(operation).input_shape
+    return {} if shape is None else dict(example(shape, ""))
+
+
+def _filled(value: Any, names: Structure) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(inner, names) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, names) for inner in value]
+    return names[value[1:]] if isinstance(value, str) and value.startswith("@") else value
+
+
+_BASES: dict[str, Structure] = {
+    "CreateCluster": {"clusterName": "new"},
+    "CreateService": {"serviceName": "new", "taskDefinition": "app", "desiredCount": 1},
+    "DeleteCluster": {"cluster": "empty"},
+    "DeleteService": {"service": "web", "force": True},
+    "DeleteTaskDefinitions": {"taskDefinitions": ["old:1"]},
+    "DeregisterTaskDefinition": {"taskDefinition": "app:1"},
+    "DescribeServices": {"services": ["web"]},
+    "DescribeTasks": {"tasks": ["@task"]},
+    "ExecuteCommand": {"task": "@task", "command": "ls", "interactive": True},
+    "GetTaskProtection": {"cluster": "default", "tasks": ["@task"]},
+    "ListTagsForResource": {"resourceArn": "@cluster"},
+    "RegisterTaskDefinition": {
+        "family": "new",
+        "containerDefinitions": [{"name": "app", "image": "busybox", "memory": 64}],
+    },
+    "StopTask": {"task": "@task"},
+    "TagResource": {"resourceArn": "@cluster", "tags": [{"key": "a", "value": "b"}]},
+    "UntagResource": {"resourceArn": "@cluster", "tagKeys": ["a"]},
+    "UpdateClusterSettings": {
+        "cluster": "default",
+        "settings": [{"name": "containerInsights", "value": "enabled"}],
+    },
+    "UpdateService": {"service": "web", "desiredCount": 2},
+    "UpdateTaskProtection": {
+        "cluster": "default",
+        "tasks": ["@task"],
+        "protectionEnabled": True,
+    },
+}

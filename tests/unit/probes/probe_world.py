@@ -1,0 +1,100 @@
+"""An account with something of each kind in it, and the server's API without HTTP in front."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+from kecs_server.domain.task import Status
+from kecs_server.operations.table import all_operations
+from kecs_server.protocol.dispatch import Answer
+from kecs_server.protocol.dispatch import Dispatcher
+from kecs_server.protocol.model import TARGET_PREFIX
+from kecs_server.protocol.signature import Caller
+from kecs_server.protocol.signature import SignedRequest
+from kecs_server.state.realm import Realm
+from kecs_server.state.realms import Realms
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+KEY = "KECSPROBE"
+SECRET = "probe"
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
+
+
+class Trusting(Dispatcher):
+    """Takes every request for one of KEY's: signatures are tested elsewhere."""
+
+    def authenticate(self, request: SignedRequest) -> Caller:
+        return Caller(access_key=KEY, region=REGION, service="ecs")
+
+
+class World:
+    """A realm that goes back to how it was after each accepted request. Nothing runs in it."""
+
+    def __init__(self) -> None:
+        self.realm = Realm(id="r", name="probes", engine="process", images={}, wake=lambda _: None)
+        realms = Realms(SECRET, lambda _: self.realm, lambda _: None)
+        operations = all_operations().operations()
+        self._dispatcher = Trusting(realms, operations, strict_time=False)
+        self.names = self._furnish()
+        self._furnished = self.state()
+
+    def _furnish(self) -> dict[str, Any]:
+        """:returns: what stands for one thing of each kind."""
+        for name in ("default", "empty", "gone"):
+            self.get("CreateCluster", clusterName=name)
+        self.get("DeleteCluster", cluster="gone")
+        app = {"name": "app", "image": "busybox", "memory": 64, "cpu": 8}
+        for family in ("app", "app", "old"):
+            self.get("RegisterTaskDefinition", family=family, containerDefinitions=[app])
+        self.get("DeregisterTaskDefinition", taskDefinition="old:1")
+        self.get(
+            "RegisterTaskDefinition",
+            family="far",
+            containerDefinitions=[app],
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+        )
+        run = self.get("RunTask", taskDefinition="app", enableExecuteCommand=True)
+        (task,) = self.realm.tasks()
+        task.last_status = Status.RUNNING
+        for container in task.containers:
+            container.last_status = "RUNNING"
+        made = self.get("CreateService", serviceName="web", taskDefinition="app", desiredCount=1)
+        return {
+            "cluster": self.arn("cluster/default"),
+            "task": run["tasks"][0]["taskArn"],
+            "service": made["service"]["serviceArn"],
+            "definition": self.arn("task-definition/app:1"),
+        }
+
+    def arn(self, resource: str) -> str:
+        return f"arn:aws:ecs:{REGION}:{ACCOUNT}:{resource}"
+
+    def state(self) -> bytes:
+        """All that is kept, as bytes: the same ones when nothing has changed."""
+        return pickle.dumps(self.realm._stores)
+
+    def restore(self) -> None:
+        self.realm._stores = pickle.loads(self._furnished)
+        self.realm.dirty_tasks.clear()
+        self.realm.dirty_services.clear()
+
+    def ask(self, operation: str, body: bytes) -> Answer:
+        request = SignedRequest(
+            method="POST",
+            path="/",
+            query="",
+            headers={"x-amz-target": f"{TARGET_PREFIX}.{operation}"},
+            body=body,
+        )
+        return self._dispatcher.answer(request)
+
+    def get(self, operation: str, **params: Any) -> Any:
+        answer = self.ask(operation, json.dumps(params).encode())
+        assert answer.status == 200, (operation, params, answer)
+        return answer.body
