@@ -56,6 +56,21 @@ class ServiceNotActiveException(EcsError):
         super().__init__("Service was not ACTIVE.")
 
 
+class GatewayNotFoundException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("Gateway not found.")
+
+
+class DaemonNotFoundException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("Daemon not found.")
+
+
+class DaemonNotActiveException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("Daemon was not ACTIVE.")
+
+
 class ResourceNotFoundException(EcsError):
     pass
 

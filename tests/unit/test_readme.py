@@ -22,10 +22,13 @@ NESTED = (
     "ContainerOverride",
     "DeploymentConfiguration",
     "DockerVolumeConfiguration",
+    "GatewayConnector",
+    "HostSharedAlbConfiguration",
     "LinuxParameters",
     "MountPoint",
     "TaskOverride",
     "Tmpfs",
+    "UpdateGatewayAlbConfiguration",
     "Volume",
     "VolumeFrom",
 )

@@ -78,6 +78,7 @@ class Service:
     propagate_tags: str = "NONE"
     enable_managed_tags: bool = False
     enable_execute_command: bool = False
+    gateway_connectors: list[Structure] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
     events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
     deleted_at: float | None = None

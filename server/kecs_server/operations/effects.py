@@ -25,6 +25,7 @@ class Stored:
 _LATER = "not applied yet; the container runs without it"
 _NO_IAM = "there is no IAM here"
 _NO_BALANCER = "there are no load balancers, registries or meshes yet"
+_RECORDS = "checked; the load balancers of gateways are records"
 _ONE_HOST = "the engine's host or cluster decides where a task runs"
 _NO_NAMESPACE = "a process shares the host's: nothing around it is its own"
 _NO_CPU_LIMIT = "processor time is not limited"
@@ -155,7 +156,6 @@ STORED = (
     Stored(
         "CreateService",
         (
-            "gatewayConnectors",
             "healthCheckGracePeriodSeconds",
             "loadBalancers",
             "role",
@@ -178,7 +178,6 @@ STORED = (
     Stored(
         "UpdateService",
         (
-            "gatewayConnectors",
             "healthCheckGracePeriodSeconds",
             "loadBalancers",
             "serviceConnectConfiguration",
@@ -197,6 +196,29 @@ STORED = (
         ("monitoring", "volumeConfigurations"),
         "not applied yet",
     ),
+    Stored(
+        "CreateGateway",
+        ("infrastructureRoleArn", "propagateTags"),
+        _RECORDS,
+    ),
+    Stored("UpdateGateway", ("infrastructureRoleArn", "propagateTags"), _RECORDS),
+    Stored(
+        "HostSharedAlbConfiguration",
+        (
+            "accessLogs",
+            "httpDesync",
+            "networkConfiguration",
+            "testTrafficRules",
+            "webACLArn",
+        ),
+        _RECORDS,
+    ),
+    Stored(
+        "UpdateGatewayAlbConfiguration",
+        ("accessLogs", "httpDesync", "networkConfiguration", "testTrafficRules", "webACLArn"),
+        _RECORDS,
+    ),
+    Stored("GatewayConnector", ("deregistrationDelay", "healthCheck"), _RECORDS),
     Stored(
         "DeploymentConfiguration",
         (

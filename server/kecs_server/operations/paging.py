@@ -29,18 +29,18 @@ def page(
     *,
     key: Callable[[Item], Key],
     default: int = MAX_PAGE,
+    most: int = MAX_PAGE,
     reverse: bool = False,
 ) -> tuple[list[Item], Structure]:
     """The page of `items` that `params` ask for, in the order of `key`, and the members that
     the answer gets: `nextToken`, when more follow.
 
-    :raises InvalidParameterException: a token that is none, `maxResults` outside 1-100.
+    :param most: the highest `maxResults`.
+    :raises InvalidParameterException: a token that is none, `maxResults` outside 1 to `most`.
     """
     size = params.get("maxResults", default)
-    if not 1 <= size <= MAX_PAGE:
-        raise InvalidParameterException(
-            f"maxResults must be between 1 and {MAX_PAGE}; it is {size}."
-        )
+    if not 1 <= size <= most:
+        raise InvalidParameterException(f"maxResults must be between 1 and {most}; it is {size}.")
     ordered = sorted(items, key=key, reverse=reverse)
     token = params.get("nextToken")
     if token:

@@ -20,6 +20,8 @@ from kecs_server.operations import lookup
 from kecs_server.operations import placement
 from kecs_server.operations import service_rules as rules
 from kecs_server.operations import views
+from kecs_server.operations.gateway_connectors import checked_gateways
+from kecs_server.operations.gateway_connectors import connect
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
@@ -64,6 +66,8 @@ def create_service(call: Call, params: Structure) -> Structure:
     platform = placement.checked_platform(params, capacity)
     placement.check_platform_fits(definition, platform)
     rules.check_links(params, definition)
+    connectors = params.get("gatewayConnectors", [])
+    gateways = checked_gateways(call, cluster, definition, connectors)
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
     rules.refuse_daemon(strategy)
     if existing is not None and existing.status != INACTIVE:
@@ -83,6 +87,7 @@ def create_service(call: Call, params: Structure) -> Structure:
         deployment_configuration=configuration,
         request=params,
         settings={name: params[name] for name in _ECHOED if name in params},
+        gateway_connectors=connectors,
         tags=checked_tags(params.get("tags")),
         propagate_tags=params.get("propagateTags", "NONE"),
         enable_managed_tags=params.get("enableECSManagedTags", False),
@@ -97,6 +102,7 @@ def create_service(call: Call, params: Structure) -> Structure:
     )
     deployments.begin(service, target, service.created_at)
     cluster.services[service.name] = service
+    connect(call, cluster, service, connectors, gateways)
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
 
@@ -111,6 +117,8 @@ def update_service(call: Call, params: Structure) -> Structure:
         raise ServiceNotActiveException
     rules.refuse_what_is_to_come(params)
     target = _updated_target(call, cluster, service, params)
+    connectors = params.get("gatewayConnectors", service.gateway_connectors)
+    gateways = checked_gateways(call, cluster, target.definition, connectors)
     changes: Structure = {}
     if "desiredCount" in params:
         changes["desired_count"] = rules.checked_new_count(params["desiredCount"])
@@ -135,8 +143,11 @@ def update_service(call: Call, params: Structure) -> Structure:
         params.get("forceNewDeployment", False)
         or target != deployments.Target.of(service.primary)
         or any(service.settings.get(name) != before.get(name) for name in rules.REDEPLOYING)
+        or connectors != service.gateway_connectors
     ):
         deployments.begin(service, target, call.now)
+    service.gateway_connectors = connectors
+    connect(call, cluster, service, connectors, gateways)
     service.is_steady = False
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
@@ -153,6 +164,7 @@ def delete_service(call: Call, params: Structure) -> Structure:
         raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
     service.status = DRAINING
     service.want(0)
+    connect(call, cluster, service, [], [])
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
 

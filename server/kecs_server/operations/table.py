@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kecs_server.operations import clusters
 from kecs_server.operations import execute_command
+from kecs_server.operations import gateways
 from kecs_server.operations import services
 from kecs_server.operations import tags
 from kecs_server.operations import task_definitions
@@ -16,6 +17,7 @@ FAMILIES = {
     "Task definitions": (task_definitions,),
     "Tasks": (tasks, task_protection, execute_command),
     "Services": (services,),
+    "Gateways": (gateways,),
     "Tags": (tags,),
 }
 """The modules that have a family's operations."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from kecs_server.domain.cluster import Cluster
@@ -30,7 +31,10 @@ from kecs_server.network.network import Network
 from kecs_server.scheduler import agent
 from kecs_server.scheduler import services
 from kecs_server.scheduler.agenda import Agenda
+from kecs_server.scheduler.managed import look_after
+from kecs_server.state.realm import Managed
 from kecs_server.state.realm import Realm
+from kecs_server.state.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -155,17 +159,18 @@ class Scheduler:
 
     def _look_at_what_is_due(self) -> None:
         realms: set[Realm] = set()
-        for realm, (cluster, thing) in self._agenda.take_due():
+        for realm, look in self._agenda.take_due():
             realms.add(realm)
             with realm.reading():
-                if isinstance(thing, Service):
-                    realm.touch_service(cluster, thing)
-                elif thing.is_visible(realm.clock.now()):
-                    realm.look_at_task(cluster, thing)
-                elif cluster.tasks.pop(thing.id, None):
-                    self._discard(realm, thing)
+                look()
         for realm in realms:
             self._reconcile(realm)
+
+    def _look_at_task(self, realm: Realm, cluster: Cluster, task: Task) -> None:
+        if task.is_visible(realm.clock.now()):
+            realm.look_at_task(cluster, task)
+        elif cluster.tasks.pop(task.id, None):
+            self._discard(realm, task)
 
     def _remove(self, realm: Realm, tasks: list[Task]) -> None:
         for task in tasks:
@@ -216,7 +221,7 @@ class Scheduler:
         """One look: tasks first, then the services that they touched. What changes by that wakes
         the loop again, so that observations, other realms and the end have their turn.
         """
-        if realm.ended or not (realm.dirty_tasks or realm.dirty_services):
+        if realm.ended or not (realm.dirty_tasks or realm.dirty_services or realm.dirty_managed):
             return
         commands: list[tuple[Task, agent.Command]] = []
         with realm.changing():
@@ -224,6 +229,8 @@ class Scheduler:
                 commands += [(task, c) for c in self._advance(realm, cluster, task)]
             for cluster, service in _taken(realm.dirty_services):
                 self._reconcile_service(realm, cluster, service)
+            for store, thing in _taken(realm.dirty_managed):
+                self._look_after(realm, store, thing)
         for task, command in commands:
             self._try(realm, task, command)
 
@@ -241,7 +248,7 @@ class Scheduler:
             self._network.detach(task.id)
         at = agent.look_again_at(task)
         if at is not None:
-            self._agenda.add(realm, at, (cluster, task))
+            self._agenda.add(realm, at, task.arn, partial(self._look_at_task, realm, cluster, task))
         return commands
 
     def _publish(
@@ -258,7 +265,14 @@ class Scheduler:
             realm.touch_task(cluster, task)
         realm.publish_service(service)
         if outcome.look_again_at is not None:
-            self._agenda.add(realm, outcome.look_again_at, (cluster, service))
+            look = partial(realm.touch_service, cluster, service)
+            self._agenda.add(realm, outcome.look_again_at, service.arn, look)
+
+    def _look_after(self, realm: Realm, store: Store, thing: Managed) -> None:
+        at = look_after(store, thing, realm.clock.now())
+        realm.publish_managed(thing)
+        if at is not None:
+            self._agenda.add(realm, at, thing.arn, partial(realm.touch_managed, store, thing))
 
     def _try(self, realm: Realm, task: Task, command: agent.Command) -> None:
         """Carry out a command; a task that cannot be served is lost, not left waiting for ever."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.images import Images
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
@@ -17,6 +18,9 @@ from kecs_server.state.clock import Clock
 from kecs_server.state.registered import Registered
 from kecs_server.state.store import Store
 from kecs_server.state.timeline import Timeline
+
+Managed = Gateway
+"""What the scheduler looks after besides tasks and services."""
 
 
 class Watcher(Protocol):
@@ -57,6 +61,7 @@ class Realm:
         self.watchers: list[Watcher] = []
         self.dirty_tasks: dict[str, tuple[Cluster, Task]] = {}
         self.dirty_services: dict[str, tuple[Cluster, Service]] = {}
+        self.dirty_managed: dict[str, tuple[Store, Managed]] = {}
         self._stores: dict[tuple[str, str], Store] = {}
         self._changed = threading.Condition(threading.RLock())
         self._wake = wake
@@ -124,6 +129,16 @@ class Realm:
         service.news.clear()
         for watcher in self.watchers:
             watcher.service_changed(self, service)
+
+    def touch_managed(self, store: Store, thing: Managed) -> None:
+        """The thing changed, or something of it is due: have it looked at."""
+        self.publish_managed(thing)
+        self.dirty_managed[thing.arn] = (store, thing)
+
+    def publish_managed(self, thing: Managed) -> None:
+        for at, text in thing.news:
+            self.timeline.add(at, thing.kind, thing.arn, text)
+        thing.news.clear()
 
     def tasks(self) -> list[Task]:
         return [

@@ -8,6 +8,8 @@ from typing import Any
 
 from kecs_server.domain.arns import ecs_arn
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.gateway import Gateway
+from kecs_server.domain.ingress import Place
 from kecs_server.domain.task_definition import TaskDefinition
 
 Structure = dict[str, Any]
@@ -35,6 +37,11 @@ class Store:
     clusters: dict[str, Cluster] = field(default_factory=dict)
     families: dict[str, dict[int, TaskDefinition]] = field(default_factory=dict)
     run_tokens: dict[str, TokenUse] = field(default_factory=dict)
+    gateways: dict[str, Gateway] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.account, self.region)
 
     def arn(self, resource: str) -> str:
         return ecs_arn(self.region, self.account, resource)
