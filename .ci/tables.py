@@ -17,7 +17,7 @@ def replace_table(text: str, new: str) -> str:
     header = new.partition("\n")[0]
     begin = text.index(f"{header}\n")
     end = text.index("\n\n", begin)
-    return text[:begin] + new + text[end:]
+    return text[:begin] + new.rstrip("\n") + text[end:]
 
 
 text = README.read_text(encoding="utf-8")

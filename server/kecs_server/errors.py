@@ -47,6 +47,19 @@ class ClusterContainsTasksException(EcsError):
         super().__init__("The Cluster cannot be deleted while Tasks are active.")
 
 
+class ClusterContainsCapacityProviderException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("The Cluster cannot be deleted while Capacity Providers are active.")
+
+
+class ResourceInUseException(EcsError):
+    """Something still uses what was to be removed."""
+
+
+class UpdateInProgressException(EcsError):
+    """An earlier change is not over yet."""
+
+
 class ServiceNotFoundException(EcsError):
     """Deletion of an unknown service sends no message at all (ecs-facts 7.5)."""
 

@@ -105,6 +105,11 @@ def test_strategy(app: Any) -> None:
         {"capacityProvider": "FARGATE", "base": 1, "weight": 1},
         {"capacityProvider": "FARGATE_SPOT", "weight": 2},
     ]
+    app.put_cluster_capacity_providers(
+        cluster="default",
+        capacityProviders=["FARGATE", "FARGATE_SPOT"],
+        defaultCapacityProviderStrategy=[],
+    )
     answer = app.run_task(
         taskDefinition="far",
         count=7,

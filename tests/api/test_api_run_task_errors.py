@@ -152,7 +152,9 @@ ERRORS: list[tuple[str, dict[str, Any], str, str]] = [
         "no associated provider",
         providers({"capacityProvider": "none", "weight": 1}),
         INVALID,
-        "The specified capacity provider is not associated with the cluster.",
+        "The specified capacity provider strategy cannot contain a capacity provider that is not "
+        "associated with the cluster. Associate the capacity provider with the cluster and try "
+        "again.",
     ),
     (
         "two bases",
@@ -375,6 +377,11 @@ OURS: list[Row] = [
 @pytest.fixture
 def app(cluster: Any) -> Any:
     """A client in an account with a cluster and the families that the rows name."""
+    cluster.put_cluster_capacity_providers(
+        cluster="default",
+        capacityProviders=["FARGATE", "FARGATE_SPOT"],
+        defaultCapacityProviderStrategy=[],
+    )
     register(cluster, "app", container(command=SLEEP))
     register_fargate(cluster, "far")
     register(cluster, "old")

@@ -17,9 +17,11 @@ from pytest_kecs.settings import reference_markdown
 
 ROOT = Path(__file__).parents[2]
 NESTED = (
+    "AutoScalingGroupProvider",
     "AwsVpcConfiguration",
     "ContainerDefinition",
     "ContainerOverride",
+    "CreateManagedInstancesProviderConfiguration",
     "DeploymentConfiguration",
     "DockerVolumeConfiguration",
     "GatewayConnector",

@@ -1,38 +1,55 @@
-"""Capacity provider strategies: what is refused (ecs-facts 11.1)."""
+"""Which capacity providers a cluster, task or service may have (ecs-facts 11.1, 3.4)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
+from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.errors import InvalidParameterException
+from kecs_server.operations.registry import Call
 
 Structure = dict[str, Any]
 
-PROVIDERS = ("FARGATE", "FARGATE_SPOT")
-"""Those that exist without being created."""
-
 MAX_PROVIDERS = 20
-"""In a strategy."""
+"""In a strategy, and associated with a cluster."""
 
 _HIGHEST = {"weight": 1000, "base": 100_000}
+_UNKNOWN = (
+    "The specified capacity provider does not exist. Specify a valid name or ARN and try again."
+)
 
 
-def checked_providers(names: Iterable[str]) -> list[str]:
-    """:raises InvalidParameterException: a provider that does not exist."""
-    names = list(names)
-    if not set(names) <= set(PROVIDERS):
+def associable(call: Call, names: Iterable[str], cluster: str) -> dict[str, CapacityProvider]:
+    """The providers of these names that the cluster can have, by name.
+
+    :raises InvalidParameterException: one does not exist, or is another cluster's.
+    """
+    providers = {}
+    for name in names:
+        provider = call.store.capacity_providers.get(name.rpartition("/")[2])
+        if (
+            provider is None
+            or provider.is_leaving
+            or provider.cluster not in (None, cluster)
+            or name not in (provider.name, provider.arn)
+        ):
+            raise InvalidParameterException(_UNKNOWN)
+        providers[provider.name] = provider
+    if len(providers) > MAX_PROVIDERS:
         raise InvalidParameterException(
-            "The specified capacity provider does not exist. Specify a valid name or ARN and try "
-            "again."
+            f"A cluster can have at most {MAX_PROVIDERS} capacity providers."
         )
-    return names
+    return providers
 
 
-def checked_strategy(strategy: list[Structure], associated: Iterable[str]) -> list[Structure]:
+def checked_strategy(
+    strategy: list[Structure], associated: Mapping[str, CapacityProvider]
+) -> list[Structure]:
     """The strategy with its defaults (base and weight 0).
 
-    :param associated: the cluster's providers.
+    :param associated: the cluster's providers, by name.
     :raises InvalidParameterException: a rule of ecs-facts 11.1 is broken.
     """
     filled = [{"weight": 0, "base": 0, **item} for item in strategy]
@@ -51,10 +68,7 @@ def checked_strategy(strategy: list[Structure], associated: Iterable[str]) -> li
         raise InvalidParameterException(
             "A capacity provider may only be specified once in a strategy."
         )
-    if not set(names) <= set(associated):
-        raise InvalidParameterException(
-            "The specified capacity provider is not associated with the cluster."
-        )
+    _check_associated(names, associated)
     if sum(item["base"] > 0 for item in filled) > 1:
         raise InvalidParameterException(
             "Only one capacity provider in a strategy can have a base defined."
@@ -64,3 +78,33 @@ def checked_strategy(strategy: list[Structure], associated: Iterable[str]) -> li
             "At least one capacity provider must have a weight value greater than zero."
         )
     return filled
+
+
+def check_usable(
+    strategy: list[Structure], associated: Mapping[str, CapacityProvider], now: float
+) -> None:
+    """:raises InvalidParameterException: a provider of the strategy is not ACTIVE yet, or no more.
+
+    The model: only ACTIVE ones can be used.
+    """
+    for item in strategy:
+        provider = associated.get(item["capacityProvider"])
+        if provider is not None and not provider.is_usable(now):
+            raise InvalidParameterException(
+                f"The capacity provider {provider.name} is not ACTIVE; it is "
+                f"{provider.status(now)}."
+            )
+
+
+def _check_associated(names: list[str], associated: Mapping[str, CapacityProvider]) -> None:
+    if not set(names) <= associated.keys():
+        raise InvalidParameterException(
+            "The specified capacity provider strategy cannot contain a capacity provider that is "
+            "not associated with the cluster. Associate the capacity provider with the cluster "
+            "and try again."
+        )
+    if len({associated[name].launch_type for name in names}) > 1:
+        raise InvalidParameterException(
+            "A capacity provider strategy cannot contain a mix of capacity providers using Auto "
+            "Scaling groups and Fargate providers. Specify one or the other and try again."
+        )

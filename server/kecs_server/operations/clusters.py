@@ -6,15 +6,19 @@ from typing import Any
 
 from kecs_server.domain.arns import NAME
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.cluster_rules import check_configuration
+from kecs_server.domain.cluster_rules import checked_settings
+from kecs_server.domain.cluster_rules import namespace_of
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.tags import checked_tags
 from kecs_server.errors import ClientException
+from kecs_server.errors import ClusterContainsCapacityProviderException
 from kecs_server.errors import ClusterContainsServicesException
 from kecs_server.errors import ClusterContainsTasksException
 from kecs_server.errors import InvalidParameterException
 from kecs_server.operations import lookup
 from kecs_server.operations import views
-from kecs_server.operations.capacity import checked_providers
+from kecs_server.operations.capacity import associable
 from kecs_server.operations.capacity import checked_strategy
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
@@ -23,10 +27,6 @@ from kecs_server.operations.registry import Registry
 Structure = dict[str, Any]
 
 registry = Registry()
-
-DEFAULT_SETTINGS = [{"name": "containerInsights", "value": "disabled"}]
-
-_INSIGHTS = ("enabled", "disabled", "enhanced")
 
 
 @registry.operation("CreateCluster")
@@ -44,23 +44,27 @@ def create_cluster(call: Call, params: Structure) -> Structure:
                 "Arguments on this idempotent request are inconsistent with arguments used in "
                 "previous request(s)."
             )
-        return {"cluster": views.cluster_view(existing, whole=True)}
-    providers = checked_providers(params.get("capacityProviders", []))
+        return {"cluster": views.cluster_view(existing, call.now, whole=True)}
+    settings = checked_settings(params.get("settings"))
+    tags = checked_tags(params.get("tags"))
+    check_configuration(params.get("configuration", {}))
+    providers = associable(call, params.get("capacityProviders", []), name)
+    strategy = checked_strategy(params.get("defaultCapacityProviderStrategy", []), providers)
     cluster = Cluster(
         name=name,
         arn=call.store.arn(f"cluster/{name}"),
-        settings=_checked_settings(params.get("settings")) or list(DEFAULT_SETTINGS),
+        settings=settings or [{"name": "containerInsights", "value": "disabled"}],
         request=request,
-        tags=checked_tags(params.get("tags")),
+        tags=tags,
         configuration=params.get("configuration"),
-        service_connect_defaults=params.get("serviceConnectDefaults"),
-        capacity_providers=providers,
-        default_strategy=checked_strategy(
-            params.get("defaultCapacityProviderStrategy", []), providers
-        ),
+        service_connect_defaults=_service_connect_defaults(call, params),
+        default_strategy=strategy,
     )
+    if providers:
+        cluster.attach(providers, call.now)
+        cluster.is_provisioning = True
     call.store.clusters[name] = cluster
-    return {"cluster": views.cluster_view(cluster, whole=True), "clusterCount": 1}
+    return {"cluster": views.cluster_view(cluster, call.now, whole=True), "clusterCount": 1}
 
 
 @registry.operation("DescribeClusters")
@@ -79,7 +83,7 @@ def describe_clusters(call: Call, params: Structure) -> Structure:
         if cluster is None or not cluster.is_visible(call.now):
             failures[name] = lookup.missing(call.store.arn(f"cluster/{name}"))
         else:
-            found[name] = views.cluster_view(cluster, include=include)
+            found[name] = views.cluster_view(cluster, call.now, include=include)
     return {"clusters": list(found.values()), "failures": list(failures.values())}
 
 
@@ -93,23 +97,23 @@ def list_clusters(call: Call, params: Structure) -> Structure:
 @registry.operation("UpdateCluster")
 def update_cluster(call: Call, params: Structure) -> Structure:
     cluster = _changeable(call, params)
-    settings = _checked_settings(params.get("settings"))
+    settings = checked_settings(params.get("settings"))
+    check_configuration(params.get("configuration", {}))
+    defaults = _service_connect_defaults(call, params)
     if settings:
         cluster.settings = settings
     if "configuration" in params:
         cluster.configuration = params["configuration"]
     if "serviceConnectDefaults" in params:
-        cluster.service_connect_defaults = params["serviceConnectDefaults"]
-    include = frozenset({"SETTINGS", "CONFIGURATIONS"})
-    return {"cluster": {**views.cluster_view(cluster, include=include), "attachments": []}}
+        cluster.service_connect_defaults = defaults
+    return _updated(call, cluster, "SETTINGS", "CONFIGURATIONS")
 
 
 @registry.operation("UpdateClusterSettings")
 def update_cluster_settings(call: Call, params: Structure) -> Structure:
     cluster = _changeable(call, params)
-    cluster.settings = _checked_settings(params["settings"]) or cluster.settings
-    include = frozenset({"SETTINGS"})
-    return {"cluster": {**views.cluster_view(cluster, include=include), "attachments": []}}
+    cluster.settings = checked_settings(params["settings"]) or cluster.settings
+    return _updated(call, cluster, "SETTINGS")
 
 
 @registry.operation("DeleteCluster")
@@ -121,12 +125,15 @@ def delete_cluster(call: Call, params: Structure) -> Structure:
             raise ClusterContainsServicesException
         if any(not task.is_stopped for task in cluster.tasks.values()):
             raise ClusterContainsTasksException
+        # Those of others are only associated; its own must be deleted first.
+        if any(provider.cluster for provider in cluster.capacity_providers.values()):
+            raise ClusterContainsCapacityProviderException
         for service in cluster.services.values():
             service.status = INACTIVE
         cluster.deleted_at = call.now
         for gateway in call.store.gateways.values():
             gateway.associations.pop(cluster.arn, None)
-    return {"cluster": views.cluster_view(cluster), "clusterCount": 0}
+    return {"cluster": views.cluster_view(cluster, call.now), "clusterCount": 0}
 
 
 def _changeable(call: Call, params: Structure) -> Cluster:
@@ -136,10 +143,12 @@ def _changeable(call: Call, params: Structure) -> Cluster:
     return cluster
 
 
-def _checked_settings(settings: list[Structure] | None) -> list[Structure]:
-    for setting in settings or ():
-        if setting.get("name") != "containerInsights":
-            raise InvalidParameterException("Invalid setting 'name'")
-        if setting.get("value") not in _INSIGHTS:
-            raise InvalidParameterException("Invalid setting 'value'")
-    return list(settings or ())
+def _updated(call: Call, cluster: Cluster, *include: str) -> Structure:
+    """The answer to an update, which has the attachments too (ecs-facts 3.3)."""
+    view = views.cluster_view(cluster, call.now, include=frozenset({*include, "ATTACHMENTS"}))
+    return {"cluster": view}
+
+
+def _service_connect_defaults(call: Call, params: Structure) -> Structure | None:
+    defaults = params.get("serviceConnectDefaults")
+    return namespace_of(defaults, call.account, call.region) if defaults else None

@@ -42,6 +42,22 @@ STORED = (
         "as for CreateCluster",
     ),
     Stored("UpdateClusterSettings", ("settings",), "as for CreateCluster"),
+    Stored(
+        "AutoScalingGroupProvider",
+        ("managedDraining", "managedScaling", "managedTerminationProtection"),
+        "checked, and shown as a cluster's attachments; there are no Auto Scaling groups here",
+    ),
+    Stored(
+        "CreateManagedInstancesProviderConfiguration",
+        (
+            "autoRepairConfiguration",
+            "infrastructureOptimization",
+            "infrastructureRoleArn",
+            "instanceLaunchTemplate",
+            "propagateTags",
+        ),
+        "checked; no instances are launched for a provider",
+    ),
     Stored("RegisterTaskDefinition", ("executionRoleArn",), _NO_IAM),
     Stored(
         "RegisterTaskDefinition",

@@ -28,18 +28,18 @@ def page(
     params: Structure,
     *,
     key: Callable[[Item], Key],
-    default: int = MAX_PAGE,
+    default: int | None = None,
     most: int = MAX_PAGE,
     reverse: bool = False,
 ) -> tuple[list[Item], Structure]:
     """The page of `items` that `params` ask for, in the order of `key`, and the members that
     the answer gets: `nextToken`, when more follow.
 
-    :param most: the highest `maxResults`.
+    :param default: items of a page when no `maxResults` says how many; `most` if not given.
     :raises InvalidParameterException: a token that is none, `maxResults` outside 1 to `most`.
     """
-    size = params.get("maxResults", default)
-    if not 1 <= size <= most:
+    size = params.get("maxResults", most if default is None else default)
+    if "maxResults" in params and not 1 <= size <= most:
         raise InvalidParameterException(f"maxResults must be between 1 and {most}; it is {size}.")
     ordered = sorted(items, key=key, reverse=reverse)
     token = params.get("nextToken")

@@ -17,6 +17,7 @@ from kecs_server.errors import ClientException
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import PlatformTaskDefinitionIncompatibilityException
 from kecs_server.errors import PlatformUnknownException
+from kecs_server.operations.capacity import check_usable
 from kecs_server.operations.capacity import checked_strategy
 
 Structure = dict[str, Any]
@@ -38,18 +39,23 @@ _LARGEST_BEFORE_1_4 = 4096
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Either a launch type or a strategy."""
+    """Either a launch type or a strategy, and the launch type that the tasks have."""
 
     launch_type: str | None
     strategy: list[Structure]
+    runs_on: str
 
     @property
     def is_fargate(self) -> bool:
-        """The only capacity providers there are, are those of Fargate."""
-        return self.launch_type in (None, "FARGATE")
+        return self.runs_on == "FARGATE"
+
+    @classmethod
+    def of(cls, cluster: Cluster, launch_type: str | None, strategy: list[Structure]) -> Capacity:
+        provider = strategy[0]["capacityProvider"] if strategy else None
+        return cls(launch_type, strategy, launch_type or cluster.launch_type_of(provider))
 
 
-def chosen_capacity(params: Structure, cluster: Cluster) -> Capacity:
+def chosen_capacity(params: Structure, cluster: Cluster, now: float) -> Capacity:
     """Launch type, else strategy, else the cluster's default strategy, else EC2.
 
     :raises InvalidParameterException: both were given, or the strategy is not valid.
@@ -67,20 +73,21 @@ def chosen_capacity(params: Structure, cluster: Cluster) -> Capacity:
             "strategy instead."
         )
     if launch_type:
-        return Capacity(launch_type, [])
-    if strategy:
-        associated = cluster.capacity_providers or ["FARGATE", "FARGATE_SPOT"]
-        return Capacity(None, checked_strategy(strategy, associated))
-    if cluster.default_strategy:
-        return Capacity(None, cluster.default_strategy)
-    return Capacity("EC2", [])
+        return Capacity.of(cluster, launch_type, [])
+    associated = cluster.capacity_providers
+    chosen = checked_strategy(strategy, associated) if strategy else cluster.default_strategy
+    if not chosen:
+        return Capacity.of(cluster, "EC2", [])
+    check_usable(chosen, associated, now)
+    return Capacity.of(cluster, None, chosen)
 
 
 def check_compatible(definition: TaskDefinition, capacity: Capacity) -> None:
     """:raises InvalidParameterException: the definition lacks the launch type."""
-    wanted = capacity.launch_type or "FARGATE"
-    if wanted not in definition.compatibilities:
-        raise InvalidParameterException(f"Task definition does not support launch_type {wanted}.")
+    if capacity.runs_on not in definition.compatibilities:
+        raise InvalidParameterException(
+            f"Task definition does not support launch_type {capacity.runs_on}."
+        )
 
 
 def check_network(params: Structure, definition: TaskDefinition, capacity: Capacity) -> None:

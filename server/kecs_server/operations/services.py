@@ -59,7 +59,7 @@ def create_service(call: Call, params: Structure) -> Structure:
         raise InvalidParameterException("Service name contains invalid characters.")
     desired = rules.checked_desired_count(params)
     configuration = rules.checked_configuration(params)
-    capacity = placement.chosen_capacity(params, cluster)
+    capacity = placement.chosen_capacity(params, cluster, call.now)
     placement.check_network(params, definition, capacity)
     placement.check_compatible(definition, capacity)
     placement.check_placement(params, definition, capacity)
@@ -217,9 +217,9 @@ def _updated_target(
     definition: TaskDefinition = current.definition
     if "taskDefinition" in params:
         definition = lookup.find_usable_definition(call, params["taskDefinition"])
-    capacity = placement.Capacity(current.launch_type, current.strategy)
+    capacity = placement.Capacity.of(cluster, current.launch_type, current.strategy)
     if "capacityProviderStrategy" in params:
-        capacity = placement.chosen_capacity(params, cluster)
+        capacity = placement.chosen_capacity(params, cluster, call.now)
     platform = current.platform_version
     if "platformVersion" in params:
         platform = placement.checked_platform(params, capacity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kecs_server.operations import capacity_providers
 from kecs_server.operations import clusters
 from kecs_server.operations import execute_command
 from kecs_server.operations import gateways
@@ -14,6 +15,7 @@ from kecs_server.operations.registry import Registry
 
 FAMILIES = {
     "Clusters": (clusters,),
+    "Capacity providers": (capacity_providers,),
     "Task definitions": (task_definitions,),
     "Tasks": (tasks, task_protection, execute_command),
     "Services": (services,),

@@ -159,7 +159,7 @@ def _launches(
     :raises EcsError: it breaks one.
     """
     rules.check_request(params)
-    capacity = placement.chosen_capacity(params, cluster)
+    capacity = placement.chosen_capacity(params, cluster, call.now)
     placement.check_compatible(definition, capacity)
     placement.check_network(params, definition, capacity)
     placement.check_placement(params, definition, capacity)
@@ -174,7 +174,7 @@ def _launches(
         region=call.region,
         cluster=cluster,
         definition=definition,
-        launch_type=capacity.launch_type or "FARGATE",
+        launch_type=capacity.runs_on,
         group=params.get("group", f"family:{definition.family}"),
         now=call.now,
         platform_version=platform,

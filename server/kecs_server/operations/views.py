@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from kecs_server.domain.capacity_provider import CapacityProvider
+from kecs_server.domain.cluster import Attachment
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import cpu_architecture
 from kecs_server.domain.ports import Binding
+from kecs_server.domain.service import Deployment
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
@@ -77,13 +80,13 @@ def without_absent(structure: Structure) -> Structure:
 
 
 def cluster_view(
-    cluster: Cluster, *, include: Collection[str] = (), whole: bool = False
+    cluster: Cluster, now: float, *, include: Collection[str] = (), whole: bool = False
 ) -> Structure:
     """`whole` is the form of CreateCluster's answer."""
     view: Structure = {
         "clusterArn": cluster.arn,
         "clusterName": cluster.name,
-        "status": "ACTIVE" if cluster.is_active else "INACTIVE",
+        "status": cluster.status(now),
         "registeredContainerInstancesCount": 0,
         "runningTasksCount": cluster.running_count(),
         "pendingTasksCount": cluster.pending_count(),
@@ -91,12 +94,52 @@ def cluster_view(
         "statistics": _statistics(cluster) if "STATISTICS" in include else [],
         "tags": cluster.tags if whole or "TAGS" in include else [],
         "settings": cluster.settings if whole or "SETTINGS" in include else [],
-        "capacityProviders": cluster.capacity_providers,
+        "capacityProviders": list(cluster.capacity_providers),
         "defaultCapacityProviderStrategy": cluster.default_strategy,
     }
     if whole or "CONFIGURATIONS" in include:
         view["configuration"] = cluster.configuration
     view["serviceConnectDefaults"] = cluster.service_connect_defaults
+    if "ATTACHMENTS" in include or (whole and cluster.attachments):
+        is_attaching = cluster.is_attaching(now)
+        view["attachments"] = [
+            _attachment_view(item, "PRECREATED" if is_attaching else "CREATED")
+            for item in cluster.attachments
+        ]
+        if cluster.attached_at is not None:
+            status = "UPDATE_IN_PROGRESS" if is_attaching else "UPDATE_COMPLETE"
+            view["attachmentsStatus"] = status
+    return without_absent(view)
+
+
+def _attachment_view(attachment: Attachment, status: str) -> Structure:
+    return {
+        "id": attachment.id,
+        "type": attachment.type,
+        "status": status,
+        "details": [{"name": name, "value": value} for name, value in attachment.details.items()],
+    }
+
+
+def capacity_provider_view(
+    provider: CapacityProvider, now: float, *, with_tags: bool = True
+) -> Structure:
+    members = {
+        "EC2_AUTOSCALING": "autoScalingGroupProvider",
+        "MANAGED_INSTANCES": "managedInstancesProvider",
+    }
+    view: Structure = {
+        "capacityProviderArn": provider.arn,
+        "name": provider.name,
+        "cluster": provider.cluster,
+        "status": provider.status(now),
+        "type": provider.type,
+        "updateStatus": provider.update_status(now),
+        "updateStatusReason": provider.failure,
+        "tags": provider.tags if with_tags else [],
+    }
+    if provider.type in members:
+        view[members[provider.type]] = provider.settings
     return without_absent(view)
 
 
@@ -109,10 +152,16 @@ def _statistics(cluster: Cluster) -> list[Structure]:
         elif task.last_status < Status.RUNNING:
             counts[f"pending{word}TasksCount"] += 1
     for service in cluster.services.values():
-        word = _TYPE_WORDS[service.primary.launch_type or "FARGATE"]
+        word = _TYPE_WORDS[_launch_type(cluster, service.primary)]
         if service.status != "INACTIVE":
             counts[f"{service.status.lower()}{word}ServiceCount"] += 1
     return [{"name": name, "value": str(value)} for name, value in counts.items()]
+
+
+def _launch_type(cluster: Cluster, deployment: Deployment) -> str:
+    strategy = deployment.capacity_provider_strategy
+    provider = strategy[0]["capacityProvider"] if strategy else None
+    return deployment.launch_type or cluster.launch_type_of(provider)
 
 
 def task_definition_view(definition: TaskDefinition) -> Structure:

@@ -236,7 +236,7 @@ def _launch(cluster: Cluster, service: Service, provider: str | None, now: float
         region=arn.region,
         cluster=cluster,
         definition=deployment.task_definition,
-        launch_type=deployment.launch_type or "FARGATE",
+        launch_type=deployment.launch_type or cluster.launch_type_of(provider),
         group=f"service:{service.name}",
         now=now,
         capacity_provider=provider,

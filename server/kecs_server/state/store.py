@@ -7,6 +7,9 @@ from dataclasses import field
 from typing import Any
 
 from kecs_server.domain.arns import ecs_arn
+from kecs_server.domain.capacity_provider import BUILT_IN
+from kecs_server.domain.capacity_provider import CapacityProvider
+from kecs_server.domain.capacity_provider import built_in
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.ingress import Place
@@ -38,6 +41,12 @@ class Store:
     families: dict[str, dict[int, TaskDefinition]] = field(default_factory=dict)
     run_tokens: dict[str, TokenUse] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)
+    capacity_providers: dict[str, CapacityProvider] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in BUILT_IN:
+            provider = built_in(name, self.arn(f"capacity-provider/{name}"))
+            self.capacity_providers[name] = provider
 
     @property
     def place(self) -> Place:

@@ -314,8 +314,13 @@ def _filled(value: Any, names: Structure) -> Any:
 
 
 _BASES: dict[str, Structure] = {
+    "CreateCapacityProvider": {
+        "name": "new",
+        "autoScalingGroupProvider": {"autoScalingGroupArn": "new-group"},
+    },
     "CreateCluster": {"clusterName": "new"},
     "CreateService": {"serviceName": "new", "taskDefinition": "app", "desiredCount": 1},
+    "DeleteCapacityProvider": {"capacityProvider": "group"},
     "DeleteCluster": {"cluster": "empty"},
     "DeleteService": {"service": "web", "force": True},
     "DeleteTaskDefinitions": {"taskDefinitions": ["old:1"]},
@@ -325,6 +330,11 @@ _BASES: dict[str, Structure] = {
     "ExecuteCommand": {"task": "@task", "command": "ls", "interactive": True},
     "GetTaskProtection": {"cluster": "default", "tasks": ["@task"]},
     "ListTagsForResource": {"resourceArn": "@cluster"},
+    "PutClusterCapacityProviders": {
+        "cluster": "default",
+        "capacityProviders": ["FARGATE", "group"],
+        "defaultCapacityProviderStrategy": [],
+    },
     "RegisterTaskDefinition": {
         "family": "new",
         "containerDefinitions": [{"name": "app", "image": "busybox", "memory": 64}],
@@ -332,6 +342,10 @@ _BASES: dict[str, Structure] = {
     "StopTask": {"task": "@task"},
     "TagResource": {"resourceArn": "@cluster", "tags": [{"key": "a", "value": "b"}]},
     "UntagResource": {"resourceArn": "@cluster", "tagKeys": ["a"]},
+    "UpdateCapacityProvider": {
+        "name": "group",
+        "autoScalingGroupProvider": {"managedDraining": "DISABLED"},
+    },
     "UpdateClusterSettings": {
         "cluster": "default",
         "settings": [{"name": "containerInsights", "value": "enabled"}],

@@ -46,6 +46,17 @@ class World:
         for name in ("default", "empty", "gone"):
             self.get("CreateCluster", clusterName=name)
         self.get("DeleteCluster", cluster="gone")
+        self.get(
+            "CreateCapacityProvider",
+            name="group",
+            autoScalingGroupProvider={"autoScalingGroupArn": "group"},
+        )
+        self.get(
+            "PutClusterCapacityProviders",
+            cluster="default",
+            capacityProviders=["FARGATE"],
+            defaultCapacityProviderStrategy=[],
+        )
         app = {"name": "app", "image": "busybox", "memory": 64, "cpu": 8}
         for family in ("app", "app", "old"):
             self.get("RegisterTaskDefinition", family=family, containerDefinitions=[app])
