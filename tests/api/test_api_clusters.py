@@ -317,3 +317,95 @@ def test_delete_with_content(cluster: Any, admin: AdminClient) -> None:
     cluster.stop_task(task=arn)
     wait_stopped(cluster, arn)
     assert cluster.delete_cluster(cluster="default")["cluster"]["status"] == "INACTIVE"
+
+
+CONFIGURATIONS = [
+    {"executeCommandConfiguration": {"logging": "OVERRIDE"}},
+    {"executeCommandConfiguration": {"logging": "OVERRIDE", "logConfiguration": {}}},
+    {
+        "executeCommandConfiguration": {
+            "logging": "OVERRIDE",
+            "logConfiguration": {"s3KeyPrefix": "x"},
+        }
+    },
+    {
+        "executeCommandConfiguration": {
+            "logging": "DEFAULT",
+            "logConfiguration": {"s3BucketName": "x"},
+        }
+    },
+    {"executeCommandConfiguration": {"logging": "LOUD"}},
+    {"managedStorageConfiguration": {"kmsKeyId": "mrk-0123456789abcdef"}},
+]
+
+
+@pytest.mark.documented
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_bad_configurations(cluster: Any, configuration: dict[str, Any]) -> None:
+    refused = refusal(cluster.create_cluster, clusterName="c", configuration=configuration)
+    assert refused[0] == "InvalidParameterException"
+    refused = refusal(cluster.update_cluster, cluster="default", configuration=configuration)
+    assert refused[0] == "InvalidParameterException"
+    assert len(cluster.list_clusters()["clusterArns"]) == 1
+    (now,) = cluster.describe_clusters(include=["CONFIGURATIONS"])["clusters"]
+    assert "configuration" not in now
+
+
+@pytest.mark.documented
+def test_configurations(cluster: Any) -> None:
+    override = {
+        "logging": "OVERRIDE",
+        "logConfiguration": {"cloudWatchLogGroupName": "g", "s3BucketName": "b"},
+    }
+    keys = {"kmsKeyId": "k", "fargateEphemeralStorageKmsKeyId": "f"}
+    for configuration in (
+        {"executeCommandConfiguration": override},
+        {"managedStorageConfiguration": keys},
+        {"executeCommandConfiguration": {"kmsKeyId": "k"}},
+    ):
+        answer = cluster.update_cluster(cluster="default", configuration=configuration)
+        assert answer["cluster"]["configuration"] == configuration
+
+
+@pytest.mark.documented
+def test_service_connect_defaults(ecs: Any) -> None:
+    def defaults(answer: Any) -> Any:
+        return answer["cluster"].get("serviceConnectDefaults")
+
+    made = defaults(ecs.create_cluster(serviceConnectDefaults={"namespace": "internal"}))
+    prefix = "arn:aws:servicediscovery:us-east-1:123456789012:namespace/ns-"
+    assert made["namespace"].startswith(prefix)
+    # A name is always the same namespace, and its ARN is accepted.
+    other = ecs.create_cluster(clusterName="o", serviceConnectDefaults={"namespace": "internal"})
+    assert defaults(other) == made
+    again = ecs.update_cluster(cluster="o", serviceConnectDefaults=made)
+    assert defaults(again) == made
+    taken = ecs.update_cluster(cluster="o", serviceConnectDefaults={"namespace": ""})
+    assert defaults(taken) is None
+    assert ecs.describe_clusters()["clusters"][0]["serviceConnectDefaults"] == made
+
+
+@pytest.mark.documented
+@pytest.mark.parametrize(
+    "namespace",
+    [
+        "a/b",
+        "a<b",
+        'a"b',
+        "x" * 1025,
+        "arn:aws:servicediscovery:eu-west-1:123456789012:namespace/x",
+    ],
+)
+def test_bad_namespaces(ecs: Any, namespace: str) -> None:
+    refused = refusal(ecs.create_cluster, serviceConnectDefaults={"namespace": namespace})
+    assert refused[0] == "InvalidParameterException"
+    assert ecs.list_clusters()["clusterArns"] == []
+
+
+@pytest.mark.inferred
+@pytest.mark.parametrize("setting", [{"name": "other", "value": "enabled"}, {"value": "enabled"}])
+def test_bad_setting_names(ecs: Any, setting: dict[str, str]) -> None:
+    assert refusal(ecs.create_cluster, settings=[setting]) == (
+        "InvalidParameterException",
+        "Invalid setting 'name'",
+    )

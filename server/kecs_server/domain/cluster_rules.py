@@ -8,13 +8,13 @@ import hashlib
 import re
 from typing import Any
 
+from kecs_server.domain.account_settings import INSIGHTS
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.arns import partition_of
 from kecs_server.errors import InvalidParameterException
 
 Structure = dict[str, Any]
 
-_INSIGHTS = ("enabled", "disabled", "enhanced")
 _NAMESPACE = re.compile(r"[^<>\"/]{1,1024}\Z")
 
 
@@ -23,7 +23,7 @@ def checked_settings(settings: list[Structure] | None) -> list[Structure]:
     for setting in settings or ():
         if setting.get("name") != "containerInsights":
             raise InvalidParameterException("Invalid setting 'name'")
-        if setting.get("value") not in _INSIGHTS:
+        if setting.get("value") not in INSIGHTS:
             raise InvalidParameterException("Invalid setting 'value'")
     return list(settings or ())
 

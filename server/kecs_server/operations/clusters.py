@@ -18,6 +18,7 @@ from kecs_server.errors import ClusterContainsTasksException
 from kecs_server.errors import InvalidParameterException
 from kecs_server.operations import lookup
 from kecs_server.operations import views
+from kecs_server.operations.account_settings import insights_of
 from kecs_server.operations.capacity import associable
 from kecs_server.operations.capacity import checked_strategy
 from kecs_server.operations.paging import page
@@ -53,7 +54,7 @@ def create_cluster(call: Call, params: Structure) -> Structure:
     cluster = Cluster(
         name=name,
         arn=call.store.arn(f"cluster/{name}"),
-        settings=settings or [{"name": "containerInsights", "value": "disabled"}],
+        settings=settings or [{"name": "containerInsights", "value": insights_of(call)}],
         request=request,
         tags=tags,
         configuration=params.get("configuration"),

@@ -43,6 +43,13 @@ STORED = (
     ),
     Stored("UpdateClusterSettings", ("settings",), "as for CreateCluster"),
     Stored(
+        "PutAccountSetting",
+        ("value",),
+        "containerInsights is that of new clusters; ARNs are long, and there is nothing here that "
+        "the others are about",
+    ),
+    Stored("PutAccountSettingDefault", ("value",), "as for PutAccountSetting"),
+    Stored(
         "AutoScalingGroupProvider",
         ("managedDraining", "managedScaling", "managedTerminationProtection"),
         "checked, and shown as a cluster's attachments; there are no Auto Scaling groups here",

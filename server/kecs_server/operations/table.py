@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kecs_server.operations import account_settings
 from kecs_server.operations import capacity_providers
 from kecs_server.operations import clusters
 from kecs_server.operations import execute_command
@@ -21,6 +22,7 @@ FAMILIES = {
     "Services": (services,),
     "Gateways": (gateways,),
     "Tags": (tags,),
+    "Account settings": (account_settings,),
 }
 """The modules that have a family's operations."""
 

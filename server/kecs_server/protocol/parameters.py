@@ -26,6 +26,9 @@ Parameters = dict[str, Any]
 _CHECKED_BY_HANDLERS = frozenset({"schedulingStrategy", "include"})
 """Members whose enum ECS checks later than others, or in words of the operation."""
 
+_NAMES_CHECKED_BY_HANDLERS = frozenset({"SettingName", "ClusterSettingName"})
+"""Shapes of which the same is true; their members are called `name`, as many others are."""
+
 _ENUM_SUBJECTS = {"launchType": "launch type"}
 _ENUM_VALUES = {"launchType": ("EC2", "FARGATE", "EXTERNAL", "FMI", "MANAGED_INSTANCES")}
 
@@ -96,7 +99,8 @@ def _map(shape: MapShape, value: Any, member: str) -> Parameters:
 
 def _string(shape: StringShape, value: Any, member: str) -> str:
     text = _unicode(_scalar(shape, value, str), member)
-    if shape.enum and member not in _CHECKED_BY_HANDLERS and text not in shape.enum:
+    is_left = member in _CHECKED_BY_HANDLERS or shape.name in _NAMES_CHECKED_BY_HANDLERS
+    if shape.enum and not is_left and text not in shape.enum:
         allowed = ",".join(_ENUM_VALUES.get(member, shape.enum))
         subject = _ENUM_SUBJECTS.get(member, member)
         raise InvalidParameterException(f"{subject} should be one of [{allowed}]")

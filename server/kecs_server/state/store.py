@@ -42,6 +42,8 @@ class Store:
     run_tokens: dict[str, TokenUse] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)
     capacity_providers: dict[str, CapacityProvider] = field(default_factory=dict)
+    account_settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Values by name, by the ARN of the principal."""
 
     def __post_init__(self) -> None:
         for name in BUILT_IN:

@@ -320,6 +320,7 @@ _BASES: dict[str, Structure] = {
     },
     "CreateCluster": {"clusterName": "new"},
     "CreateService": {"serviceName": "new", "taskDefinition": "app", "desiredCount": 1},
+    "DeleteAccountSetting": {"name": "containerInsights"},
     "DeleteCapacityProvider": {"capacityProvider": "group"},
     "DeleteCluster": {"cluster": "empty"},
     "DeleteService": {"service": "web", "force": True},
@@ -330,6 +331,8 @@ _BASES: dict[str, Structure] = {
     "ExecuteCommand": {"task": "@task", "command": "ls", "interactive": True},
     "GetTaskProtection": {"cluster": "default", "tasks": ["@task"]},
     "ListTagsForResource": {"resourceArn": "@cluster"},
+    "PutAccountSetting": {"name": "containerInsights", "value": "enhanced"},
+    "PutAccountSettingDefault": {"name": "containerInsights", "value": "enhanced"},
     "PutClusterCapacityProviders": {
         "cluster": "default",
         "capacityProviders": ["FARGATE", "group"],
