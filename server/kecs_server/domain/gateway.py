@@ -60,6 +60,7 @@ class Gateway:
 
     name: str
     arn: str
+    place: Place
     infrastructure_role_arn: str
     configuration: Structure
     deletion_protection: bool
@@ -100,7 +101,7 @@ class Gateway:
         self.news.append((now, f"route {route.arn} {status}"))
 
 
-def advance(gateway: Gateway, place: Place, now: float) -> float | None:
+def advance(gateway: Gateway, now: float) -> float | None:
     """Carry out what is due of the gateway.
 
     :returns: when something is due again.
@@ -111,7 +112,7 @@ def advance(gateway: Gateway, place: Place, now: float) -> float | None:
         gateway.news.append((now, gateway.status))
     for route in list(gateway.routes.values()):
         if route.due_at <= now:
-            _finish(gateway, route, place, now)
+            _finish(gateway, route, now)
     gateway.balancers = [each for each in gateway.balancers if gateway.routes_of(each)]
     used = {route.cluster_arn for route in gateway.routes.values()}
     for cluster_arn, status in list(gateway.associations.items()):
@@ -121,26 +122,26 @@ def advance(gateway: Gateway, place: Place, now: float) -> float | None:
     return min([*moments, *([gateway.due_at] if gateway.due_at else [])], default=None)
 
 
-def _finish(gateway: Gateway, route: GatewayRoute, place: Place, now: float) -> None:
+def _finish(gateway: Gateway, route: GatewayRoute, now: float) -> None:
     before = route.status
     if route.status == DELETE_IN_PROGRESS:
         del gateway.routes[route.arn]
         gateway.news.append((now, f"route {route.arn} deleted"))
     elif route.status in (CREATE_IN_PROGRESS, UPDATE_IN_PROGRESS):
-        route.balancer = route.balancer or _balancer_with_room(gateway, place)
+        route.balancer = route.balancer or _balancer_with_room(gateway)
         route.status = CREATE_FAILED if route.balancer is None else ACTIVE
     if route.balancer is not None and route.backend is None:
-        route.backend = new_backend(place, route.balancer, _PREFIX)
+        route.backend = new_backend(gateway.place, route.balancer, _PREFIX)
     if route.status != before:
         gateway.news.append((now, f"route {route.arn} {route.status}"))
 
 
-def _balancer_with_room(gateway: Gateway, place: Place) -> LoadBalancer | None:
+def _balancer_with_room(gateway: Gateway) -> LoadBalancer | None:
     """One that the gateway has, else a new one, None if it may have no more."""
     for balancer in gateway.balancers:
         if len(gateway.routes_of(balancer)) < ROUTES_PER_BALANCER:
             return balancer
     if len(gateway.balancers) >= gateway.configuration["maxAlbCount"]:
         return None
-    gateway.balancers.append(new_load_balancer(place, f"{_PREFIX}-alb"))
+    gateway.balancers.append(new_load_balancer(gateway.place, f"{_PREFIX}-alb"))
     return gateway.balancers[-1]

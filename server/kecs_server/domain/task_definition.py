@@ -18,6 +18,9 @@ ACTIVE = "ACTIVE"
 INACTIVE = "INACTIVE"
 DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
 
+DAEMON_BRIDGE = "daemon_bridge"
+"""The network mode of daemons' tasks, which no registration can ask for."""
+
 _CAPABILITY = "com.amazonaws.ecs.capability"
 
 

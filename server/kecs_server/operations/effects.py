@@ -25,6 +25,7 @@ class Stored:
 _LATER = "not applied yet; the container runs without it"
 _NO_IAM = "there is no IAM here"
 _NO_BALANCER = "there are no load balancers, registries or meshes yet"
+_AS_CONTAINER = "as for ContainerDefinition"
 _RECORDS = "checked; the load balancers of gateways are records"
 _ONE_HOST = "the engine's host or cluster decides where a task runs"
 _NO_NAMESPACE = "a process shares the host's: nothing around it is its own"
@@ -155,7 +156,7 @@ STORED = (
     Stored(
         "ContainerOverride",
         ("cpu", "memoryReservation"),
-        "as for ContainerDefinition",
+        _AS_CONTAINER,
         engine="process",
     ),
     Stored(
@@ -219,6 +220,36 @@ STORED = (
         ("monitoring", "volumeConfigurations"),
         "not applied yet",
     ),
+    Stored("RegisterDaemonTaskDefinition", ("executionRoleArn",), _NO_IAM),
+    Stored("RegisterDaemonTaskDefinition", ("cpu",), _NO_CPU_LIMIT, engine="process"),
+    Stored("RegisterDaemonTaskDefinition", ("ipcMode", "pidMode"), _NO_NAMESPACE, engine="process"),
+    Stored(
+        "DaemonContainerDefinition",
+        ("firelensConfiguration", "logConfiguration", "repositoryCredentials"),
+        _AS_CONTAINER,
+    ),
+    Stored(
+        "DaemonContainerDefinition",
+        (
+            "cpu",
+            "memoryReservation",
+            "privileged",
+            "readonlyRootFilesystem",
+            "systemControls",
+            "user",
+        ),
+        _AS_CONTAINER,
+        engine="process",
+    ),
+    Stored("DaemonContainerDefinition", ("ulimits",), _AS_CONTAINER, engine="kubernetes"),
+    Stored(
+        "DaemonLinuxParameters",
+        ("capabilities", "devices"),
+        "as for LinuxParameters",
+        engine="process",
+    ),
+    Stored("DaemonLinuxParameters", ("devices",), "as for LinuxParameters", engine="kubernetes"),
+    Stored("DaemonVolume", ("logDriverVolumeConfiguration",), "checked; an empty directory"),
     Stored(
         "CreateGateway",
         ("infrastructureRoleArn", "propagateTags"),

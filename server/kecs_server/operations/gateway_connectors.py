@@ -84,7 +84,7 @@ def connect(
             _lead(call, gateway, route, cluster, service, connectors[0]["portName"])
         elif route is not None:
             gateway.change_route(route, gateways.DELETE_IN_PROGRESS, call.now)
-        call.realm.touch_managed(call.store, gateway)
+        call.realm.touch_managed(gateway)
 
 
 def _lead(

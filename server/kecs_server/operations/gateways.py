@@ -55,6 +55,7 @@ def create_gateway(call: Call, params: Structure) -> Structure:
     gateway = Gateway(
         name=name,
         arn=call.store.arn(f"gateway/{name}"),
+        place=call.store.place,
         infrastructure_role_arn=params["infrastructureRoleArn"],
         configuration=configuration,
         deletion_protection=params.get("deletionProtection", True),
@@ -66,7 +67,7 @@ def create_gateway(call: Call, params: Structure) -> Structure:
     )
     call.store.gateways[name] = gateway
     gateway.news.append((call.now, gateway.status))
-    call.realm.touch_managed(call.store, gateway)
+    call.realm.touch_managed(gateway)
     return views.gateway_answer(gateway)
 
 
@@ -92,7 +93,7 @@ def update_gateway(call: Call, params: Structure) -> Structure:
     gateway.updated_at = call.now
     gateway.due_at = call.now + gateways.CHANGE_TIME
     gateway.news.append((call.now, gateway.status))
-    call.realm.touch_managed(call.store, gateway)
+    call.realm.touch_managed(gateway)
     return views.gateway_answer(gateway)
 
 
@@ -109,7 +110,7 @@ def delete_gateway(call: Call, params: Structure) -> Structure:
         )
     gateway.status = gateways.DELETED
     gateway.news.append((call.now, gateway.status))
-    call.realm.touch_managed(call.store, gateway)
+    call.realm.touch_managed(gateway)
     del call.store.gateways[gateway.name]
     return views.gateway_answer(gateway)
 
@@ -177,7 +178,7 @@ def disassociate_gateway_from_cluster(call: Call, params: Structure) -> Structur
     if cluster.arn not in gateway.associations:
         raise ResourceNotFoundException("The gateway is not associated with the cluster.")
     gateway.associations[cluster.arn] = gateways.DISASSOCIATING
-    call.realm.touch_managed(call.store, gateway)
+    call.realm.touch_managed(gateway)
     return views.association_view(gateway, cluster.arn, gateways.DISASSOCIATING)
 
 

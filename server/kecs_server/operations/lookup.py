@@ -124,10 +124,12 @@ def is_gone(call: Call, definition: TaskDefinition) -> bool:
     return True
 
 
-def split_definition(call: Call, reference: str) -> tuple[str, int | None]:
+def split_definition(
+    call: Call, reference: str, kind: str = "task-definition"
+) -> tuple[str, int | None]:
     """:raises InvalidParameterException: the revision is not a number, or the ARN not ours."""
     if reference.startswith("arn:"):
-        reference = own_parts(call, reference, "task-definition")[0]
+        reference = own_parts(call, reference, kind)[0]
     family, colon, revision = reference.partition(":")
     if not colon:
         return family, None

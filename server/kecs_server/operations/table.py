@@ -5,6 +5,7 @@ from __future__ import annotations
 from kecs_server.operations import account_settings
 from kecs_server.operations import capacity_providers
 from kecs_server.operations import clusters
+from kecs_server.operations import daemon_task_definitions
 from kecs_server.operations import execute_command
 from kecs_server.operations import gateways
 from kecs_server.operations import services
@@ -20,6 +21,7 @@ FAMILIES = {
     "Task definitions": (task_definitions,),
     "Tasks": (tasks, task_protection, execute_command),
     "Services": (services,),
+    "Daemons": (daemon_task_definitions,),
     "Gateways": (gateways,),
     "Tags": (tags,),
     "Account settings": (account_settings,),

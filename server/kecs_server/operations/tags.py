@@ -18,6 +18,7 @@ from kecs_server.errors import NotImplementedException
 from kecs_server.errors import ResourceNotFoundException
 from kecs_server.errors import ServiceNotFoundException
 from kecs_server.operations import lookup
+from kecs_server.operations.daemon_task_definitions import known_definition
 from kecs_server.operations.gateways import find_gateway
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
@@ -64,6 +65,8 @@ def _find(call: Call, text: str, *, to_change: bool) -> Tagged:
         if definition is None:
             raise ClientException("Unable to describe task definition.")
         return definition
+    if arn.kind == "daemon-task-definition":
+        return known_definition(call, text)
     if arn.kind == "gateway":
         return find_gateway(call, text)
     if arn.kind not in ("task", "service"):

@@ -34,7 +34,6 @@ from kecs_server.scheduler.agenda import Agenda
 from kecs_server.scheduler.managed import look_after
 from kecs_server.state.realm import Managed
 from kecs_server.state.realm import Realm
-from kecs_server.state.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -229,8 +228,8 @@ class Scheduler:
                 commands += [(task, c) for c in self._advance(realm, cluster, task)]
             for cluster, service in _taken(realm.dirty_services):
                 self._reconcile_service(realm, cluster, service)
-            for store, thing in _taken(realm.dirty_managed):
-                self._look_after(realm, store, thing)
+            for thing in _taken(realm.dirty_managed):
+                self._look_after(realm, thing)
         for task, command in commands:
             self._try(realm, task, command)
 
@@ -268,11 +267,11 @@ class Scheduler:
             look = partial(realm.touch_service, cluster, service)
             self._agenda.add(realm, outcome.look_again_at, service.arn, look)
 
-    def _look_after(self, realm: Realm, store: Store, thing: Managed) -> None:
-        at = look_after(store, thing, realm.clock.now())
+    def _look_after(self, realm: Realm, thing: Managed) -> None:
+        at = look_after(realm, thing)
         realm.publish_managed(thing)
         if at is not None:
-            self._agenda.add(realm, at, thing.arn, partial(realm.touch_managed, store, thing))
+            self._agenda.add(realm, at, thing.arn, partial(realm.touch_managed, thing))
 
     def _try(self, realm: Realm, task: Task, command: agent.Command) -> None:
         """Carry out a command; a task that cannot be served is lost, not left waiting for ever."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.images import Images
 from kecs_server.domain.service import Service
@@ -19,7 +20,7 @@ from kecs_server.state.registered import Registered
 from kecs_server.state.store import Store
 from kecs_server.state.timeline import Timeline
 
-Managed = Gateway
+Managed = Gateway | DaemonTaskDefinition
 """What the scheduler looks after besides tasks and services."""
 
 
@@ -61,7 +62,7 @@ class Realm:
         self.watchers: list[Watcher] = []
         self.dirty_tasks: dict[str, tuple[Cluster, Task]] = {}
         self.dirty_services: dict[str, tuple[Cluster, Service]] = {}
-        self.dirty_managed: dict[str, tuple[Store, Managed]] = {}
+        self.dirty_managed: dict[str, Managed] = {}
         self._stores: dict[tuple[str, str], Store] = {}
         self._changed = threading.Condition(threading.RLock())
         self._wake = wake
@@ -130,10 +131,10 @@ class Realm:
         for watcher in self.watchers:
             watcher.service_changed(self, service)
 
-    def touch_managed(self, store: Store, thing: Managed) -> None:
+    def touch_managed(self, thing: Managed) -> None:
         """The thing changed, or something of it is due: have it looked at."""
         self.publish_managed(thing)
-        self.dirty_managed[thing.arn] = (store, thing)
+        self.dirty_managed[thing.arn] = thing
 
     def publish_managed(self, thing: Managed) -> None:
         for at, text in thing.news:

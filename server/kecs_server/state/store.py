@@ -11,6 +11,7 @@ from kecs_server.domain.capacity_provider import BUILT_IN
 from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.capacity_provider import built_in
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.ingress import Place
 from kecs_server.domain.task_definition import TaskDefinition
@@ -40,6 +41,7 @@ class Store:
     clusters: dict[str, Cluster] = field(default_factory=dict)
     families: dict[str, dict[int, TaskDefinition]] = field(default_factory=dict)
     run_tokens: dict[str, TokenUse] = field(default_factory=dict)
+    daemon_families: dict[str, dict[int, DaemonTaskDefinition]] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)
     capacity_providers: dict[str, CapacityProvider] = field(default_factory=dict)
     account_settings: dict[str, dict[str, str]] = field(default_factory=dict)

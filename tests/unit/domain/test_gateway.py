@@ -21,6 +21,7 @@ def gateway_with(routes: int, *, most: int) -> Gateway:
     gateway = Gateway(
         name="g",
         arn="arn",
+        place=PLACE,
         infrastructure_role_arn="role",
         configuration={"scheme": "internal", "maxAlbCount": most},
         deletion_protection=True,
@@ -49,26 +50,26 @@ def statuses(gateway: Gateway) -> list[str]:
 
 def test_a_route_is_made_when_its_time_has_come() -> None:
     gateway = gateway_with(1, most=1)
-    assert advance(gateway, PLACE, 0) == CHANGE_TIME
+    assert advance(gateway, 0) == CHANGE_TIME
     assert statuses(gateway) == [CREATE_IN_PROGRESS]
-    assert advance(gateway, PLACE, CHANGE_TIME) is None
+    assert advance(gateway, CHANGE_TIME) is None
     assert statuses(gateway) == [ACTIVE]
 
 
 def test_load_balancers_are_shared_and_go_with_their_last_route() -> None:
     gateway = gateway_with(ROUTES_PER_BALANCER + 1, most=2)
-    advance(gateway, PLACE, 1)
+    advance(gateway, 1)
     assert [len(gateway.routes_of(each)) for each in gateway.balancers] == [ROUTES_PER_BALANCER, 1]
     last = gateway.routes[str(ROUTES_PER_BALANCER)]
     gateway.change_route(last, DELETE_IN_PROGRESS, 1)
-    advance(gateway, PLACE, 2)
+    advance(gateway, 2)
     assert len(gateway.balancers) == 1
     assert last.arn not in gateway.routes
 
 
 def test_no_more_load_balancers_than_allowed_are_made() -> None:
     gateway = gateway_with(ROUTES_PER_BALANCER + 1, most=1)
-    advance(gateway, PLACE, 1)
+    advance(gateway, 1)
     assert statuses(gateway).count(ACTIVE) == ROUTES_PER_BALANCER
     assert statuses(gateway)[-1] == CREATE_FAILED
     assert len(gateway.balancers) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kecs_server.domain.task_definition import DAEMON_BRIDGE
 from kecs_server.domain.task_definition import runs_windows
 
 Structure = dict[str, Any]
@@ -61,7 +62,7 @@ def _linux_problems(definition: Structure) -> Iterator[str]:
 def _managed_problems(definition: Structure) -> Iterator[str]:
     if runs_windows(definition):
         yield "Managed Instances do not support Windows containers."
-    if definition.get("networkMode") not in ("awsvpc", "host"):
+    if definition.get("networkMode") not in ("awsvpc", "host", DAEMON_BRIDGE):
         yield "Managed Instances only support the network modes awsvpc and host."
     for container in definition["containerDefinitions"]:
         driver = container.get("logConfiguration", {}).get("logDriver", "json-file")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kecs_server.domain.arns import NAME
+from kecs_server.domain.task_definition import DAEMON_BRIDGE
 
 Structure = dict[str, Any]
 
@@ -105,7 +106,9 @@ def size_problems(container: Structure) -> Iterator[str]:
 
 
 def _memory_problems(container: Structure, definition: Structure) -> Iterator[str]:
-    if "memory" not in definition and not {"memory", "memoryReservation"} & container.keys():
+    is_of_daemon = definition.get("networkMode") == DAEMON_BRIDGE
+    has_memory = "memory" in definition or {"memory", "memoryReservation"} & container.keys()
+    if not has_memory and not is_of_daemon:
         yield (
             f"Invalid setting for container '{container['name']}'. At least one of 'memory' or "
             "'memoryReservation' must be specified."

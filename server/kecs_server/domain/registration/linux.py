@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kecs_server.domain.task_definition import DAEMON_BRIDGE
+
 Structure = dict[str, Any]
 
 
@@ -19,6 +21,9 @@ CAPABILITIES = _words(
     "SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE "
     "SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM"
 )
+DAEMON_CAPABILITIES = _words("BPF PERFMON")
+"""Those that daemons can be given besides."""
+
 TMPFS_OPTIONS = _words(
     "defaults ro rw suid nosuid dev nodev exec noexec sync async dirsync remount mand nomand "
     "atime noatime diratime nodiratime bind rbind unbindable runbindable private rprivate "
@@ -36,7 +41,7 @@ _FROM_ZERO = {"swappiness": 100, "maxSwap": None}
 
 def problems(container: Structure, definition: Structure) -> Iterator[str]:
     yield from _ulimit_problems(container)
-    yield from _parameter_problems(container)
+    yield from _parameter_problems(container, definition)
     yield from _control_problems(container, definition)
     yield from resource_problems(container, definition)
 
@@ -53,7 +58,9 @@ def _ulimit_problems(container: Structure) -> Iterator[str]:
             yield f"The ulimit {limit['name']} is set more than once."
 
 
-def _parameter_problems(container: Structure) -> Iterator[str]:
+def _parameter_problems(container: Structure, definition: Structure) -> Iterator[str]:
+    is_of_daemon = definition.get("networkMode") == DAEMON_BRIDGE
+    known = CAPABILITIES | DAEMON_CAPABILITIES if is_of_daemon else CAPABILITIES
     parameters = container.get("linuxParameters", {})
     name = container["name"]
     for member, highest in _FROM_ZERO.items():
@@ -65,7 +72,7 @@ def _parameter_problems(container: Structure) -> Iterator[str]:
         yield f"The sharedMemorySize of container '{name}' must be 1 or more."
     for names in parameters.get("capabilities", {}).values():
         for capability in names:
-            if capability not in CAPABILITIES:
+            if capability not in known:
                 yield f"'{capability}' is not a Linux capability that a container can be given."
     for mount in parameters.get("tmpfs", ()):
         yield from _tmpfs_problems(mount, name)

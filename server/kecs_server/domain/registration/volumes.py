@@ -20,6 +20,7 @@ _KINDS = (
     *_NAMED,
     "dockerVolumeConfiguration",
     "fsxWindowsFileServerVolumeConfiguration",
+    "logDriverVolumeConfiguration",
 )
 
 
@@ -62,6 +63,8 @@ def _volume_problems(volume: Structure, definition: Structure) -> Iterator[str]:
         yield "Volume.name should not be null or empty."
     if name and not NAME.match(name):
         yield "Volume.name contains invalid characters."
+    if volume.get("logDriverVolumeConfiguration", {}).get("driver", "json-file") != "json-file":
+        yield "The driver of a logDriverVolumeConfiguration must be json-file."
     yield from _docker_problems(volume.get("dockerVolumeConfiguration", {}), definition)
     yield from _efs_problems(volume.get("efsVolumeConfiguration", {}))
     yield from _s3_files_problems(volume.get("s3filesVolumeConfiguration", {}))
