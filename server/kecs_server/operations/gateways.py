@@ -203,12 +203,15 @@ def list_gateway_cluster_associations(call: Call, params: Structure) -> Structur
 def list_gateway_routes(call: Call, params: Structure) -> Structure:
     gateway = find_gateway(call, params["gateway"]) if params.get("gateway") else None
     cluster_arn = _cluster_arn(call, params)
+    service = params.get("service", "")
+    if service.startswith("arn:"):
+        lookup.own_parts(call, service, "service")
     matching = [
         (owner, route)
         for owner, route in _all_routes(call)
         if gateway in (None, owner)
         and cluster_arn in (None, route.cluster_arn)
-        and _is_of_service(call, route, params.get("service"))
+        and service in ("", route.service_arn, route.service_arn.rpartition("/")[2])
         and params.get("serviceContainerPortName") in (None, route.port_name)
         and _has_status(route.status, params)
     ]
@@ -251,16 +254,6 @@ def _cluster_arn(call: Call, params: Structure) -> str | None:
     if not params.get("cluster"):
         return None
     return call.store.arn(f"cluster/{lookup.cluster_name(call, params['cluster'])}")
-
-
-def _is_of_service(call: Call, route: GatewayRoute, reference: str | None) -> bool:
-    """Whether the route leads to the service; one of a name, in whichever cluster."""
-    if not reference:
-        return True
-    if reference.startswith("arn:"):
-        lookup.own_parts(call, reference, "service")
-        return route.service_arn == reference
-    return route.service_arn.rpartition("/")[2] == reference
 
 
 def _has_status(status: str, params: Structure) -> bool:

@@ -25,7 +25,16 @@ DEFAULT_CLUSTER = "default"
 
 _TASK_ID_LENGTHS = (32, 36)
 
-_MOST_PARTS = {"cluster": 1, "container-instance": 2, "service": 2, "task": 2, "task-definition": 1}
+_MOST_PARTS = {
+    "cluster": 1,
+    "container-instance": 2,
+    "daemon-task-definition": 1,
+    "gateway": 1,
+    "gateway-route": 2,
+    "service": 2,
+    "task": 2,
+    "task-definition": 1,
+}
 """Segments after the kind in an ARN; the short forms have one (ecs-facts 2.1)."""
 
 

@@ -57,6 +57,9 @@ REFERENCES = {
 KINDS: dict[str | int, str] = {
     "cluster": "cluster/default",
     "clusters": "cluster/default",
+    "daemonTaskDefinition": "daemon-task-definition/agent:1",
+    "gateway": "gateway/front",
+    "gatewayRouteArn": "gateway-route/front/x",
     "resourceArn": "cluster/default",
     "service": "service/default/web",
     "services": "service/default/web",
@@ -314,6 +317,24 @@ def _filled(value: Any, names: Structure) -> Any:
 
 
 _BASES: dict[str, Structure] = {
+    "AssociateGatewayWithCluster": {"gateway": "front", "cluster": "default"},
+    "CreateGateway": {
+        "name": "new",
+        "infrastructureRoleArn": "arn:aws:iam::123456789012:role/x",
+        "configuration": {"hostSharedAlb": {}},
+    },
+    "DeleteDaemonTaskDefinition": {"daemonTaskDefinition": "agent:1"},
+    "DeleteGateway": {"gateway": "@free gateway"},
+    "DescribeDaemonTaskDefinition": {"daemonTaskDefinition": "agent"},
+    "DescribeGateway": {"gateway": "front"},
+    "DescribeGatewayResources": {"gateway": "front"},
+    "DescribeGatewayRoute": {"gatewayRouteArn": "@route"},
+    "DisassociateGatewayFromCluster": {"gateway": "front", "cluster": "default"},
+    "RegisterDaemonTaskDefinition": {
+        "family": "new",
+        "containerDefinitions": [{"name": "app", "image": "busybox"}],
+    },
+    "UpdateGateway": {"gateway": "front"},
     "CreateCapacityProvider": {
         "name": "new",
         "autoScalingGroupProvider": {"autoScalingGroupArn": "new-group"},

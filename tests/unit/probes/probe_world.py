@@ -64,7 +64,7 @@ class World:
         self.get(
             "RegisterTaskDefinition",
             family="far",
-            containerDefinitions=[app],
+            containerDefinitions=[{**app, "portMappings": [{"name": "web", "containerPort": 80}]}],
             requiresCompatibilities=["FARGATE"],
             networkMode="awsvpc",
             cpu="256",
@@ -76,12 +76,38 @@ class World:
         for container in task.containers:
             container.last_status = "RUNNING"
         made = self.get("CreateService", serviceName="web", taskDefinition="app", desiredCount=1)
+        self.get("RegisterDaemonTaskDefinition", family="agent", containerDefinitions=[app])
         return {
+            **self._make_gateways(),
             "cluster": self.arn("cluster/default"),
             "task": run["tasks"][0]["taskArn"],
             "service": made["service"]["serviceArn"],
             "definition": self.arn("task-definition/app:1"),
         }
+
+    def _make_gateways(self) -> dict[str, Any]:
+        """One with a route, and one that can be deleted."""
+        role = "arn:aws:iam::123456789012:role/x"
+        for name in ("front", "free"):
+            self.get(
+                "CreateGateway",
+                name=name,
+                infrastructureRoleArn=role,
+                configuration={"hostSharedAlb": {}},
+                deletionProtection=name == "front",
+            )
+        self.get("AssociateGatewayWithCluster", gateway="front", cluster="default")
+        self.get(
+            "CreateService",
+            serviceName="behind",
+            taskDefinition="far",
+            desiredCount=0,
+            launchType="FARGATE",
+            networkConfiguration=NETWORK,
+            gatewayConnectors=[{"portName": "web"}],
+        )
+        (route,) = self.get("ListGatewayRoutes")["gatewayRoutes"]
+        return {"free gateway": "free", "route": route["gatewayRouteArn"]}
 
     def arn(self, resource: str) -> str:
         return f"arn:aws:ecs:{REGION}:{ACCOUNT}:{resource}"
@@ -94,6 +120,7 @@ class World:
         self.realm._stores = pickle.loads(self._furnished)
         self.realm.dirty_tasks.clear()
         self.realm.dirty_services.clear()
+        self.realm.dirty_managed.clear()
 
     def ask(self, operation: str, body: bytes) -> Answer:
         request = SignedRequest(
