@@ -29,7 +29,10 @@ def resources(cluster: Any) -> dict[str, str]:
     """One ARN of each kind that can have tags."""
     definition = register(cluster, "app", container(command=SLEEP))
     made = cluster.create_service(serviceName="web", taskDefinition="app", desiredCount=0)
+    group = {"autoScalingGroupArn": "group"}
+    provider = cluster.create_capacity_provider(name="group", autoScalingGroupProvider=group)
     return {
+        "capacity-provider": provider["capacityProvider"]["capacityProviderArn"],
         "cluster": CLUSTER,
         "task-definition": definition,
         "task": run(cluster, "app")["taskArn"],
@@ -37,7 +40,9 @@ def resources(cluster: Any) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", ["cluster", "task-definition", "task", "service"])
+@pytest.mark.parametrize(
+    "kind", ["capacity-provider", "cluster", "service", "task", "task-definition"]
+)
 def test_tag_and_untag(ecs: Any, resources: dict[str, str], kind: str) -> None:
     arn = resources[kind]
 
@@ -60,6 +65,10 @@ def test_tag_and_untag(ecs: Any, resources: dict[str, str], kind: str) -> None:
         pairs(**{"k" * 129: "1"}),
         pairs(k="v" * 257),
         pairs(**{"k!": "1"}),
+        pairs(**{"": "1"}),
+        pairs(**{"a\tb": "1"}),
+        pairs(k="a\nb"),
+        pairs(k="\N{SPOUTING WHALE}"),
         pairs(a="1") * 2,
         pairs(**{f"k{number}": "" for number in range(51)}),
     ],
@@ -67,6 +76,12 @@ def test_tag_and_untag(ecs: Any, resources: dict[str, str], kind: str) -> None:
 def test_limits(cluster: Any, tags: list[dict[str, str]]) -> None:
     assert refusal(cluster.tag_resource, resourceArn=CLUSTER, tags=tags)[0] == INVALID
     assert cluster.list_tags_for_resource(resourceArn=CLUSTER)["tags"] == []
+
+
+def test_longest_and_oddest(cluster: Any) -> None:
+    tags = pairs(**{"k" * 128: "v" * 256, "äß 漢字_.:/=+-@": "١٢ ", "AWS": "aws:x", "aws": ""})
+    cluster.tag_resource(resourceArn=CLUSTER, tags=tags)
+    assert cluster.list_tags_for_resource(resourceArn=CLUSTER)["tags"] == tags
 
 
 def test_at_most_fifty_in_all(cluster: Any) -> None:
@@ -86,6 +101,10 @@ def test_at_most_fifty_in_all(cluster: Any) -> None:
         ("arn:aws:ecs:us-east-1:123456789012:service/default/ghost", "ServiceNotFoundException"),
         ("arn:aws:ecs:us-east-1:123456789012:task/default/" + "0" * 32, "ResourceNotFound"),
         ("arn:aws:ecs:us-east-1:123456789012:task-definition/ghost:1", "ClientException"),
+        ("arn:aws:ecs:us-east-1:123456789012:capacity-provider/ghost", "ResourceNotFound"),
+        ("arn:aws:ecs:eu-west-1:123456789012:cluster/default", INVALID),
+        ("arn:aws:ecs:us-east-1:999999999999:cluster/default", INVALID),
+        ("arn:aws-cn:ecs:us-east-1:123456789012:cluster/default", INVALID),
         ("arn:aws:s3:::bucket", INVALID),
         ("nonsense", INVALID),
     ],
@@ -109,6 +128,20 @@ def test_stopped_tasks_and_deleted_clusters(ecs: Any, resources: dict[str, str])
             INVALID,
             "The specified cluster is inactive. Specify an active cluster and try again.",
         )
+
+
+@pytest.mark.parametrize("operation", ["untag_resource", "tag_resource"])
+def test_what_ecs_manages_stays(cluster: Any, operation: str) -> None:
+    register(cluster, "app", container(command=SLEEP))
+    arn = run(cluster, "app", enableECSManagedTags=True, tags=pairs(a="1"))["taskArn"]
+    managed = pairs(**{"a": "1", "aws:ecs:clusterName": "default"})
+    params = {"tagKeys": ["aws:ecs:clusterName"]} if operation == "untag_resource" else {}
+    params = params or {"tags": pairs(**{"aws:ecs:clusterName": "x"})}
+    assert refusal(getattr(cluster, operation), resourceArn=arn, **params)[0] == INVALID
+    assert cluster.list_tags_for_resource(resourceArn=arn)["tags"] == managed
+    # They do not count.
+    cluster.tag_resource(resourceArn=arn, tags=pairs(**{f"k{n}": "" for n in range(49)}))
+    assert len(cluster.list_tags_for_resource(resourceArn=arn)["tags"]) == 51
 
 
 def test_short_arns_cannot_be_tagged(cluster: Any) -> None:

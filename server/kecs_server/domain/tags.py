@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Iterable
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from kecs_server.errors import InvalidParameterException
 
 MAX_TAGS = 50
 
-_CHARACTERS = re.compile(r"[\w\s.:/=+\-@]*\Z", re.UNICODE)
+_SIGNS = frozenset("_.:/=+-@")
 
 Tags = list[dict[str, str]]
 
@@ -26,9 +26,9 @@ def checked_tags(tags: Sequence[dict[str, str]] | None) -> Tags:
         key, value = tag.get("key"), tag.get("value")
         if value is None:
             raise ClientException("Tag value can not be null.")
-        if not key or len(key) > 128 or not _CHARACTERS.match(key):
+        if not key or len(key) > 128 or not _is_allowed(key):
             raise InvalidParameterException(f"Invalid tag key '{key}'.")
-        if len(value) > 256 or not _CHARACTERS.match(value):
+        if len(value) > 256 or not _is_allowed(value):
             raise InvalidParameterException(f"Invalid tag value '{value}'.")
         refuse_reserved(key)
         result.append({"key": key, "value": value})
@@ -37,6 +37,11 @@ def checked_tags(tags: Sequence[dict[str, str]] | None) -> Tags:
     if len(result) > MAX_TAGS:
         raise InvalidParameterException("Too many tags. A resource can have up to 50 tags.")
     return result
+
+
+def _is_allowed(text: str) -> bool:
+    """Letters, numbers and separators of any language, and some signs, as the model says."""
+    return all(char in _SIGNS or unicodedata.category(char)[0] in "LNZ" for char in text)
 
 
 def refuse_reserved(key: str) -> None:

@@ -26,6 +26,7 @@ DEFAULT_CLUSTER = "default"
 _TASK_ID_LENGTHS = (32, 36)
 
 _MOST_PARTS = {
+    "capacity-provider": 1,
     "cluster": 1,
     "container-instance": 2,
     "daemon-task-definition": 1,

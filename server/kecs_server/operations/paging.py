@@ -1,13 +1,16 @@
 """`maxResults` and `nextToken` of every List operation.
 
 A token names the last item that was given out, so pages neither repeat nor skip items while
-others come and go.
+others come and go. It is sealed for the operation, the account, the region and the cluster that it
+came of, and refused everywhere else.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import hmac
 import json
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -21,6 +24,8 @@ Item = TypeVar("Item")
 Key = tuple[Any, ...]
 
 MAX_PAGE = 100
+
+_SEAL_SIZE = 8
 
 
 def page(
@@ -67,3 +72,28 @@ def _decode(token: str) -> Key:
     if not isinstance(key, list):
         raise InvalidParameterException("Invalid token")
     return tuple(key)
+
+
+def sealed(token: str, scope: tuple[str, ...]) -> str:
+    """The token as a client gets it, good for this scope alone."""
+    return base64.urlsafe_b64encode(_seal(token.encode(), scope) + token.encode()).decode()
+
+
+def opened(text: str, scope: tuple[str, ...]) -> str:
+    """The token that was sealed.
+
+    :raises InvalidParameterException: it was not, or for another scope.
+    """
+    try:
+        data = base64.urlsafe_b64decode(text.encode("ascii"))
+    except (ValueError, binascii.Error):
+        raise InvalidParameterException("Invalid token") from None
+    seal, token = data[:_SEAL_SIZE], data[_SEAL_SIZE:]
+    if not hmac.compare_digest(seal, _seal(token, scope)):
+        raise InvalidParameterException("Invalid token")
+    return token.decode()
+
+
+def _seal(token: bytes, scope: tuple[str, ...]) -> bytes:
+    key = hashlib.blake2b(json.dumps(scope).encode()).digest()
+    return hashlib.blake2b(token, digest_size=_SEAL_SIZE, key=key).digest()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kecs_server.domain.arns import root_arn
+from kecs_server.operations.paging import opened
+from kecs_server.operations.paging import sealed
 from kecs_server.state.realm import Realm
 from kecs_server.state.store import Store
 
@@ -58,7 +60,8 @@ class Registry:
 
         def register(handler: Handler) -> Handler:
             is_read = name.startswith(("Describe", "Get", "List"))
-            self._operations[name] = Operation(handler, is_read)
+            whole = _with_sealed_tokens(name, handler) if is_read else handler
+            self._operations[name] = Operation(whole, is_read)
             return handler
 
         return register
@@ -68,3 +71,20 @@ class Registry:
 
     def operations(self) -> Mapping[str, Operation]:
         return self._operations
+
+
+def _with_sealed_tokens(name: str, handler: Handler) -> Handler:
+    """The handler, whose `nextToken` is of no use to other operations, accounts and clusters."""
+
+    def answer(call: Call, params: Structure) -> Structure:
+        cluster = params.get("cluster") or params.get("clusterArn") or ""
+        place = cluster.rpartition("/")[2] or "default"
+        scope = (name, call.realm.id, call.account, call.region, place)
+        if params.get("nextToken"):
+            params = {**params, "nextToken": opened(params["nextToken"], scope)}
+        result = handler(call, params)
+        if "nextToken" in result:
+            result["nextToken"] = sealed(result["nextToken"], scope)
+        return result
+
+    return answer

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 from typing import Protocol
 
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.service import Service
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.tags import checked_tags
 from kecs_server.domain.tags import merged_tags
 from kecs_server.domain.tags import refuse_reserved
+from kecs_server.domain.task import Task
+from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import ClientException
 from kecs_server.errors import ClusterNotFoundException
 from kecs_server.errors import InvalidParameterException
@@ -34,14 +40,16 @@ class Tagged(Protocol):
 
 @registry.operation("TagResource")
 def tag_resource(call: Call, params: Structure) -> Structure:
-    target = _find(call, params["resourceArn"], to_change=True)
+    target = _find(call, params["resourceArn"])
+    _refuse_stopped(target)
     target.tags = merged_tags(target.tags, checked_tags(params["tags"]))
     return {}
 
 
 @registry.operation("UntagResource")
 def untag_resource(call: Call, params: Structure) -> Structure:
-    target = _find(call, params["resourceArn"], to_change=True)
+    target = _find(call, params["resourceArn"])
+    _refuse_stopped(target)
     for key in params["tagKeys"]:
         refuse_reserved(key)
     target.tags = [tag for tag in target.tags if tag["key"] not in params["tagKeys"]]
@@ -50,43 +58,80 @@ def untag_resource(call: Call, params: Structure) -> Structure:
 
 @registry.operation("ListTagsForResource")
 def list_tags_for_resource(call: Call, params: Structure) -> Structure:
-    return {"tags": _find(call, params["resourceArn"], to_change=False).tags}
+    return {"tags": _find(call, params["resourceArn"]).tags}
 
 
-def _find(call: Call, text: str, *, to_change: bool) -> Tagged:
+def _find(call: Call, text: str) -> Tagged:
+    """What an ARN stands for.
+
+    :raises EcsError: it is none, of another account or region, or nothing of it exists.
+    """
     arn = parse_arn(text)
     if arn is None or arn.service != "ecs" or not arn.parts:
         raise InvalidParameterException("Invalid arn syntax.")
-    parts = lookup.own_parts(call, text, arn.kind)
-    if arn.kind == "cluster":
-        return _active_cluster(call, parts[0])
-    if arn.kind == "task-definition":
-        definition = lookup.find_definition(call, text)
-        if definition is None:
-            raise ClientException("Unable to describe task definition.")
-        return definition
-    if arn.kind == "daemon-task-definition":
-        return known_definition(call, text)
-    if arn.kind == "gateway":
-        return find_gateway(call, text)
-    if arn.kind not in ("task", "service"):
+    lookup.own_parts(call, text, arn.kind)
+    find = _FINDERS.get(arn.kind)
+    if find is None:
         raise NotImplementedException(f"pytest-kecs has no tags on a {arn.kind} yet.")
-    if len(parts) != 2:
-        raise InvalidParameterException("Long arn format must be used for tagging operations")
-    cluster = _active_cluster(call, parts[0])
-    if arn.kind == "service":
-        service = lookup.find_service(call, cluster, parts[1])
-        if service is None:
-            raise ServiceNotFoundException("Service not found.")
-        return service
-    task = lookup.find_task(call, cluster, parts[1])
+    return find(call, text)
+
+
+def _cluster(call: Call, text: str) -> Cluster:
+    return _active_cluster(call, lookup.own_parts(call, text, "cluster")[0])
+
+
+def _task_definition(call: Call, text: str) -> TaskDefinition:
+    definition = lookup.find_definition(call, text)
+    if definition is None:
+        raise ClientException("Unable to describe task definition.")
+    return definition
+
+
+def _service(call: Call, text: str) -> Service:
+    cluster, name = _in_cluster(call, text, "service")
+    service = lookup.find_service(call, cluster, name)
+    if service is None:
+        raise ServiceNotFoundException("Service not found.")
+    return service
+
+
+def _task(call: Call, text: str) -> Task:
+    cluster, identifier = _in_cluster(call, text, "task")
+    task = lookup.find_task(call, cluster, identifier)
     if task is None:
         raise ResourceNotFoundException("The specified task was not found.")
-    if task.is_stopped and to_change:
-        raise InvalidParameterException(
-            "The specified task is stopped. Specify a running task and try again."
-        )
     return task
+
+
+def _capacity_provider(call: Call, text: str) -> CapacityProvider:
+    name = lookup.own_parts(call, text, "capacity-provider")[-1]
+    provider = call.store.capacity_providers.get(name)
+    if provider is None or not provider.is_visible(call.now):
+        raise ResourceNotFoundException("The specified capacity provider was not found.")
+    return provider
+
+
+_FINDERS: Mapping[str, Callable[[Call, str], Tagged]] = {
+    "capacity-provider": _capacity_provider,
+    "cluster": _cluster,
+    "daemon-task-definition": known_definition,
+    "gateway": find_gateway,
+    "service": _service,
+    "task": _task,
+    "task-definition": _task_definition,
+}
+"""How a thing is found by its ARN, by the ARN's kind: everything that can have tags."""
+
+
+def _in_cluster(call: Call, text: str, kind: str) -> tuple[Cluster, str]:
+    """The ACTIVE cluster that a long ARN names, and what follows it.
+
+    :raises InvalidParameterException: a short ARN, which cannot have tags.
+    """
+    parts = lookup.own_parts(call, text, kind)
+    if len(parts) != 2:
+        raise InvalidParameterException("Long arn format must be used for tagging operations")
+    return _active_cluster(call, parts[0]), parts[1]
 
 
 def _active_cluster(call: Call, name: str) -> Cluster:
@@ -98,3 +143,10 @@ def _active_cluster(call: Call, name: str) -> Cluster:
             "The specified cluster is inactive. Specify an active cluster and try again."
         )
     return cluster
+
+
+def _refuse_stopped(target: Tagged) -> None:
+    if isinstance(target, Task) and target.is_stopped:
+        raise InvalidParameterException(
+            "The specified task is stopped. Specify a running task and try again."
+        )
