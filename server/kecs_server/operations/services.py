@@ -199,6 +199,7 @@ def list_services(call: Call, params: Structure) -> Structure:
         if service.status == ACTIVE
         and launch_type in (None, service.primary.launch_type)
         and strategy in (None, service.scheduling_strategy)
+        and params.get("resourceManagementType", "CUSTOMER") == "CUSTOMER"
     ]
     shown, token = page(arns, params, key=lambda arn: (arn,), default=10)
     return {"serviceArns": shown, **token}

@@ -55,6 +55,8 @@ REFERENCES = {
     "without service": "arn:aws::us-east-1:123456789012:{}",
 }
 KINDS: dict[str | int, str] = {
+    "capacityProvider": "capacity-provider/group",
+    "capacityProviders": "capacity-provider/group",
     "cluster": "cluster/default",
     "clusters": "cluster/default",
     "daemonTaskDefinition": "daemon-task-definition/agent:1",
