@@ -27,6 +27,8 @@ NESTED = (
     "DaemonVolume",
     "DeploymentConfiguration",
     "DockerVolumeConfiguration",
+    "ExpressGatewayContainer",
+    "ExpressGatewayScalingTarget",
     "GatewayConnector",
     "HostSharedAlbConfiguration",
     "LinuxParameters",

@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from kecs_server.domain.arns import new_uuid
+from kecs_server.domain.express import Express
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.task_definition import TaskDefinition
 
@@ -79,12 +80,19 @@ class Service:
     enable_managed_tags: bool = False
     enable_execute_command: bool = False
     gateway_connectors: list[Structure] = field(default_factory=list)
+    express: Express | None = None
+    """What makes it an Express service."""
     deployments: list[Deployment] = field(default_factory=list)
     events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
     deleted_at: float | None = None
     is_steady: bool = False
     news: list[tuple[float, str]] = field(default_factory=list)
     """What happened since the last time somebody looked: (time, text)."""
+
+    @property
+    def resource_management_type(self) -> str:
+        """Who looks after its load balancer, scaling and so on."""
+        return "CUSTOMER" if self.express is None else "ECS"
 
     @property
     def primary(self) -> Deployment:

@@ -27,6 +27,7 @@ _NO_IAM = "there is no IAM here"
 _NO_BALANCER = "there are no load balancers, registries or meshes yet"
 _AS_CONTAINER = "as for ContainerDefinition"
 _RECORDS = "checked; the load balancers of gateways are records"
+_NO_TRAFFIC = "checked; the load balancers of Express services are records"
 _ONE_HOST = "the engine's host or cluster decides where a task runs"
 _NO_NAMESPACE = "a process shares the host's: nothing around it is its own"
 _NO_CPU_LIMIT = "processor time is not limited"
@@ -220,6 +221,16 @@ STORED = (
         ("monitoring", "volumeConfigurations"),
         "not applied yet",
     ),
+    Stored("CreateExpressGatewayService", ("executionRoleArn", "infrastructureRoleArn"), _NO_IAM),
+    Stored("CreateExpressGatewayService", ("healthCheckPath",), _NO_TRAFFIC),
+    Stored("UpdateExpressGatewayService", ("executionRoleArn",), _NO_IAM),
+    Stored("UpdateExpressGatewayService", ("healthCheckPath",), _NO_TRAFFIC),
+    Stored(
+        "ExpressGatewayScalingTarget",
+        ("autoScalingMetric", "autoScalingTargetValue"),
+        "nothing is scaled by metrics; the count stays between minimum and maximum",
+    ),
+    Stored("ExpressGatewayContainer", ("repositoryCredentials",), _AS_CONTAINER),
     Stored("RegisterDaemonTaskDefinition", ("executionRoleArn",), _NO_IAM),
     Stored("RegisterDaemonTaskDefinition", ("cpu",), _NO_CPU_LIMIT, engine="process"),
     Stored("RegisterDaemonTaskDefinition", ("ipcMode", "pidMode"), _NO_NAMESPACE, engine="process"),

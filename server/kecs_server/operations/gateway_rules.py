@@ -43,12 +43,6 @@ def check_token(token: str | None) -> None:
         raise InvalidParameterException("idempotency token contains invalid characters.")
 
 
-def check_role(arn: str) -> None:
-    role = parse_arn(arn)
-    if role is None or role.service != "iam" or role.kind != "role" or not all(role.parts):
-        raise InvalidParameterException(f"The infrastructureRoleArn '{arn}' is not a role's ARN.")
-
-
 def checked_configuration(configuration: Structure, default_subnets: list[str]) -> Structure:
     """A new gateway's configuration, whole.
 

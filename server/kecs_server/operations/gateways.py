@@ -24,6 +24,7 @@ from kecs_server.operations import lookup
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
+from kecs_server.operations.roles import check_infrastructure_role
 
 Structure = dict[str, Any]
 
@@ -46,7 +47,7 @@ def create_gateway(call: Call, params: Structure) -> Structure:
         return views.gateway_answer(known)
     name = params["name"]
     rules.check_name(name)
-    rules.check_role(params["infrastructureRoleArn"])
+    check_infrastructure_role(params["infrastructureRoleArn"])
     configuration = rules.checked_configuration(
         params["configuration"], default_subnets(call.store.place)
     )
@@ -76,7 +77,7 @@ def update_gateway(call: Call, params: Structure) -> Structure:
     gateway = find_gateway(call, params["gateway"])
     changes: Structure = {}
     if "infrastructureRoleArn" in params:
-        rules.check_role(params["infrastructureRoleArn"])
+        check_infrastructure_role(params["infrastructureRoleArn"])
         changes["infrastructure_role_arn"] = params["infrastructureRoleArn"]
     if "configuration" in params:
         changes["configuration"] = rules.checked_update(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kecs_server.domain.arns import ecs_arn
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.arns import service_role_arn
 from kecs_server.domain.cluster import Cluster
@@ -69,7 +68,7 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "propagateTags": service.propagate_tags,
         "enableExecuteCommand": service.enable_execute_command,
         "availabilityZoneRebalancing": "ENABLED" if maximum > 100 else "DISABLED",
-        "resourceManagementType": "CUSTOMER",
+        "resourceManagementType": service.resource_management_type,
         "tags": service.tags if with_tags else [],
         **{name: value for name, value in service.settings.items() if name not in SHOWN_HERE},
     }
@@ -118,15 +117,16 @@ def _deployment_view(
 
 def _revision_view(service: Service, deployment: Deployment, tasks: Sequence[Task]) -> Structure:
     own = [task for task in tasks if task.started_by == deployment.id]
-    arn = parse_arn(service.arn)
-    context = "/".join(arn.parts) if arn else ""
-    region, account = (arn.region, arn.account) if arn else ("", "")
     return {
-        "arn": ecs_arn(region, account, f"service-revision/{context}/{deployment.number}"),
+        "arn": revision_arn(service, deployment),
         "requestedTaskCount": deployment.desired_count,
         "runningTaskCount": _count(own, Status.RUNNING),
         "pendingTaskCount": _count_pending(own),
     }
+
+
+def revision_arn(service: Service, deployment: Deployment) -> str:
+    return f"{service.arn.replace(':service/', ':service-revision/', 1)}/{deployment.number}"
 
 
 def _count(tasks: Sequence[Task], status: Status) -> int:

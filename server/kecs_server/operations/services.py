@@ -192,6 +192,7 @@ def describe_services(call: Call, params: Structure) -> Structure:
 def list_services(call: Call, params: Structure) -> Structure:
     cluster = lookup.find_cluster(call, params.get("cluster"))
     launch_type = params.get("launchType")
+    management = params.get("resourceManagementType")
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
     arns = [
         service.arn
@@ -199,7 +200,7 @@ def list_services(call: Call, params: Structure) -> Structure:
         if service.status == ACTIVE
         and launch_type in (None, service.primary.launch_type)
         and strategy in (None, service.scheduling_strategy)
-        and params.get("resourceManagementType", "CUSTOMER") == "CUSTOMER"
+        and management in (None, service.resource_management_type)
     ]
     shown, token = page(arns, params, key=lambda arn: (arn,), default=10)
     return {"serviceArns": shown, **token}

@@ -7,6 +7,7 @@ from kecs_server.operations import capacity_providers
 from kecs_server.operations import clusters
 from kecs_server.operations import daemon_task_definitions
 from kecs_server.operations import execute_command
+from kecs_server.operations import express
 from kecs_server.operations import gateways
 from kecs_server.operations import services
 from kecs_server.operations import tags
@@ -21,6 +22,7 @@ FAMILIES = {
     "Task definitions": (task_definitions,),
     "Tasks": (tasks, task_protection, execute_command),
     "Services": (services,),
+    "Express services": (express,),
     "Daemons": (daemon_task_definitions,),
     "Gateways": (gateways,),
     "Tags": (tags,),

@@ -64,6 +64,7 @@ KINDS: dict[str | int, str] = {
     "gatewayRouteArn": "gateway-route/front/x",
     "resourceArn": "cluster/default",
     "service": "service/default/web",
+    "serviceArn": "service/default/express",
     "services": "service/default/web",
     "task": "task/default/" + "0" * 32,
     "taskDefinition": "task-definition/app:1",
@@ -320,14 +321,22 @@ def _filled(value: Any, names: Structure) -> Any:
 
 _BASES: dict[str, Structure] = {
     "AssociateGatewayWithCluster": {"gateway": "front", "cluster": "default"},
+    "CreateExpressGatewayService": {
+        "infrastructureRoleArn": "arn:aws:iam::123456789012:role/x",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/y",
+        "primaryContainer": {"image": "web"},
+        "serviceName": "new",
+    },
     "CreateGateway": {
         "name": "new",
         "infrastructureRoleArn": "arn:aws:iam::123456789012:role/x",
         "configuration": {"hostSharedAlb": {}},
     },
     "DeleteDaemonTaskDefinition": {"daemonTaskDefinition": "agent:1"},
+    "DeleteExpressGatewayService": {"serviceArn": "@express"},
     "DeleteGateway": {"gateway": "@free gateway"},
     "DescribeDaemonTaskDefinition": {"daemonTaskDefinition": "agent"},
+    "DescribeExpressGatewayService": {"serviceArn": "@express"},
     "DescribeGateway": {"gateway": "front"},
     "DescribeGatewayResources": {"gateway": "front"},
     "DescribeGatewayRoute": {"gatewayRouteArn": "@route"},
@@ -336,6 +345,7 @@ _BASES: dict[str, Structure] = {
         "family": "new",
         "containerDefinitions": [{"name": "app", "image": "busybox"}],
     },
+    "UpdateExpressGatewayService": {"serviceArn": "@express"},
     "UpdateGateway": {"gateway": "front"},
     "CreateCapacityProvider": {
         "name": "new",

@@ -77,8 +77,16 @@ class World:
             container.last_status = "RUNNING"
         made = self.get("CreateService", serviceName="web", taskDefinition="app", desiredCount=1)
         self.get("RegisterDaemonTaskDefinition", family="agent", containerDefinitions=[app])
+        express = self.get(
+            "CreateExpressGatewayService",
+            infrastructureRoleArn="arn:aws:iam::123456789012:role/x",
+            executionRoleArn="arn:aws:iam::123456789012:role/y",
+            primaryContainer={"image": "web"},
+            serviceName="express",
+        )
         return {
             **self._make_gateways(),
+            "express": express["service"]["serviceArn"],
             "cluster": self.arn("cluster/default"),
             "task": run["tasks"][0]["taskArn"],
             "service": made["service"]["serviceArn"],
