@@ -11,6 +11,9 @@ from botocore.model import Shape
 NOT_IN_THE_MODEL = frozenset({"clusterCount", "previousStatus"})
 """Members that ECS sends and its model lacks (ecs-facts 1.2)."""
 
+NOT_IN_ITS_ENUMS = frozenset({"dualStackIPv6"})
+"""Values that its text has, and its enums have not (ecs-facts 13)."""
+
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "structure": dict,
     "map": dict,
@@ -63,5 +66,9 @@ def _problems(shape: Shape, value: Any, where: str) -> Any:
     elif shape.type_name == "map":
         for inner in value.values():
             yield from _problems(shape.value, inner, f"{where}{{}}")
-    elif shape.type_name == "string" and shape.enum and value not in shape.enum:
+    elif shape.type_name == "string" and shape.enum and value not in _known(shape.enum):
         yield f"{where} is {value!r}, none of {shape.enum}"
+
+
+def _known(enum: list[str]) -> set[str]:
+    return NOT_IN_ITS_ENUMS.union(enum)

@@ -491,3 +491,25 @@ def test_a_provider_of_another_cluster(cluster: Any, admin: AdminClient) -> None
     assert refusal(call, capacityProviders=["mine"], **params) == (INVALID, UNKNOWN)
     call = cluster.delete_capacity_provider
     assert refusal(call, capacityProvider="mine", cluster="other") == (CLIENT, UNKNOWN)
+
+
+def test_a_new_cluster_with_a_provider_of_another(cluster: Any) -> None:
+    create_group(cluster)
+    associate(cluster, "group", "FARGATE")
+    call = cluster.create_cluster
+    assert refusal(call, clusterName="new", capacityProviders=["group"])[0] == INVALID
+    assert refusal(call, clusterName="new", capacityProviders=["none"]) == (INVALID, UNKNOWN)
+    assert len(cluster.list_clusters()["clusterArns"]) == 1
+    made = call(clusterName="new", capacityProviders=["FARGATE"])["cluster"]
+    assert (made["status"], made["capacityProviders"]) == ("ACTIVE", ["FARGATE"])
+
+
+def test_describe_many_in_pages(ecs: Any) -> None:
+    names = [f"g{number:02}" for number in range(12)]
+    for name in names:
+        create_group(ecs, name)
+    call = ecs.describe_capacity_providers
+    first = call(capacityProviders=[*names, "none"])
+    assert (len(first["capacityProviders"]), len(first["failures"])) == (10, 1)
+    second = call(capacityProviders=[*names, "none"], nextToken=first["nextToken"])
+    assert (len(second["capacityProviders"]), second["failures"]) == (2, [])

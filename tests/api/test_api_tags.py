@@ -144,6 +144,17 @@ def test_what_ecs_manages_stays(cluster: Any, operation: str) -> None:
     assert len(cluster.list_tags_for_resource(resourceArn=arn)["tags"]) == 51
 
 
+def test_inactive_definitions_can_be_tagged(ecs: Any) -> None:
+    arn = register(ecs, "app", tags=pairs(a="1"))
+    register(ecs, "app")
+    ecs.deregister_task_definition(taskDefinition=arn)
+    ecs.tag_resource(resourceArn=arn, tags=pairs(b="2"))
+    assert ecs.list_tags_for_resource(resourceArn=arn)["tags"] == pairs(a="1", b="2")
+    # A revision has its own.
+    newer = arn.removesuffix(":1") + ":2"
+    assert ecs.list_tags_for_resource(resourceArn=newer)["tags"] == []
+
+
 def test_short_arns_cannot_be_tagged(cluster: Any) -> None:
     arn = f"arn:aws:ecs:us-east-1:123456789012:task/{'0' * 32}"
     assert refusal(cluster.list_tags_for_resource, resourceArn=arn) == (

@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, Setting] = {
     "containerInstanceLongArnFormat": Setting(_SWITCH, "enabled"),
     "awsvpcTrunking": Setting(_SWITCH, "disabled"),
     "containerInsights": Setting(INSIGHTS, "disabled"),
+    "dualStackIPv6": Setting(_SWITCH, "enabled"),
     "fargateFIPSMode": Setting(_SWITCH, "disabled"),
     "tagResourceAuthorization": Setting(("on", "off"), "on"),
     "fargateTaskRetirementWaitPeriod": Setting(("0", "7", "14"), "7"),
@@ -42,6 +43,7 @@ SETTINGS: Mapping[str, Setting] = {
     "defaultLogDriverMode": Setting(("blocking", "non-blocking"), "non-blocking"),
     "fargateEventWindows": Setting(_SWITCH, "disabled"),
 }
+"""In the order of the model, whose text has `dualStackIPv6` and whose enum has not."""
 
 Given = Mapping[str, Mapping[str, str]]
 """What was set: values by name, by the ARN of the principal."""

@@ -92,6 +92,9 @@ def describe_capacity_providers(call: Call, params: Structure) -> Structure:
         for name in lookup.unique([_name(call, reference) for reference in references]):
             provider = known.get(name)
             if provider is None or not provider.is_visible(call.now):
+                # On the first page, and not on every one.
+                if params.get("nextToken"):
+                    continue
                 arn = call.store.arn(f"capacity-provider/{name}")
                 failures.append(lookup.missing(arn))
             else:
@@ -107,7 +110,6 @@ def describe_capacity_providers(call: Call, params: Structure) -> Structure:
         found.values(),
         params,
         key=lambda provider: (provider.name,),
-        default=max(MAX_PAGE, len(references)),
         most=MAX_PAGE,
     )
     described = [

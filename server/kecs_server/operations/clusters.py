@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kecs_server.domain.arns import NAME
+from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.cluster_rules import check_configuration
 from kecs_server.domain.cluster_rules import checked_settings
@@ -50,6 +52,7 @@ def create_cluster(call: Call, params: Structure) -> Structure:
     tags = checked_tags(params.get("tags"))
     check_configuration(params.get("configuration", {}))
     providers = associable(call, params.get("capacityProviders", []), name)
+    _refuse_those_of_others(call, providers)
     strategy = checked_strategy(params.get("defaultCapacityProviderStrategy", []), providers)
     cluster = Cluster(
         name=name,
@@ -153,3 +156,14 @@ def _updated(call: Call, cluster: Cluster, *include: str) -> Structure:
 def _service_connect_defaults(call: Call, params: Structure) -> Structure | None:
     defaults = params.get("serviceConnectDefaults")
     return namespace_of(defaults, call.account, call.region) if defaults else None
+
+
+def _refuse_those_of_others(call: Call, providers: Mapping[str, CapacityProvider]) -> None:
+    """The model: a new cluster's provider of a group is not associated with another cluster."""
+    for cluster in call.store.clusters.values():
+        for provider in cluster.capacity_providers.values():
+            if cluster.is_active and not provider.is_built_in and provider.name in providers:
+                raise InvalidParameterException(
+                    f"The capacity provider {provider.name} is already associated with the "
+                    f"cluster {cluster.name}."
+                )
