@@ -13,6 +13,8 @@ from api_steps import register
 from api_steps import register_fargate
 from api_steps import run
 from api_steps import seen
+from api_steps import task
+from api_steps import wait_stopped
 
 from pytest_kecs.admin import AdminClient
 
@@ -407,11 +409,11 @@ def test_tasks_of_a_provider(cluster: Any, admin: AdminClient, kind: str) -> Non
     associate(cluster, "group")
     register(cluster, "app", container(command=SLEEP), networkMode="awsvpc")
     strategy = [{"capacityProvider": kind, "weight": 1}]
-    task = run(cluster, "app", capacityProviderStrategy=strategy, networkConfiguration=NETWORK)
+    started = run(cluster, "app", capacityProviderStrategy=strategy, networkConfiguration=NETWORK)
     launch_type = {"group": "EC2", "mine": "MANAGED_INSTANCES"}[kind]
-    assert (task["capacityProviderName"], task["launchType"]) == (kind, launch_type)
-    assert "platformVersion" not in task
-    assert "containerInstanceArn" in task
+    assert (started["capacityProviderName"], started["launchType"]) == (kind, launch_type)
+    assert "platformVersion" not in started
+    assert "containerInstanceArn" in started
     word = {"group": "EC2", "mine": "ManagedInstances"}[kind]
 
     def counts() -> bool:
@@ -427,6 +429,17 @@ def test_tasks_of_a_provider(cluster: Any, admin: AdminClient, kind: str) -> Non
     else:
         call = cluster.delete_capacity_provider
         assert refusal(call, capacityProvider="mine", cluster="default")[0] == CLIENT
+
+
+@pytest.mark.inferred
+def test_containers_know_what_they_run_on(cluster: Any, admin: AdminClient) -> None:
+    create_instances(cluster, admin)
+    check = ["sh", "-c", 'test "$AWS_EXECUTION_ENV" = AWS_ECS_MANAGED_INSTANCES']
+    register(cluster, "app", container(command=check), networkMode="awsvpc")
+    strategy = [{"capacityProvider": "mine", "weight": 1}]
+    started = run(cluster, "app", capacityProviderStrategy=strategy, networkConfiguration=NETWORK)
+    wait_stopped(cluster, started["taskArn"])
+    assert task(cluster, started["taskArn"])["containers"][0]["exitCode"] == 0
 
 
 def test_a_service_of_providers(cluster: Any, admin: AdminClient) -> None:

@@ -155,6 +155,31 @@ def test_inactive_definitions_can_be_tagged(ecs: Any) -> None:
     assert ecs.list_tags_for_resource(resourceArn=newer)["tags"] == []
 
 
+@pytest.mark.documented
+def test_tags_of_new_tasks(cluster: Any) -> None:
+    register(cluster, "app", container(command=SLEEP), tags=pairs(a="definition", b="definition"))
+
+    def tags(**params: Any) -> Any:
+        arn = run(cluster, "app", **params)["taskArn"]
+        return cluster.list_tags_for_resource(resourceArn=arn)["tags"]
+
+    own = pairs(b="own", c="own")
+    assert tags() == []
+    assert tags(tags=own) == own
+    # The request's own win over those that are handed down.
+    inherited = pairs(a="definition", b="own", c="own")
+    assert tags(tags=own, propagateTags="TASK_DEFINITION") == inherited
+    managed = pairs(**{"aws:ecs:clusterName": "default"})
+    assert tags(enableECSManagedTags=True) == managed
+    many = pairs(**{f"k{number}": "" for number in range(49)})
+    call = cluster.run_task
+    params = {"taskDefinition": "app", "propagateTags": "TASK_DEFINITION", "tags": many}
+    assert refusal(call, **params)[0] == INVALID
+    assert refusal(call, taskDefinition="app", propagateTags="SERVICE")[0] == INVALID
+    assert refusal(call, taskDefinition="app", tags=pairs(a="1") * 2)[0] == INVALID
+    assert len(cluster.list_tasks()["taskArns"]) == 4
+
+
 def test_short_arns_cannot_be_tagged(cluster: Any) -> None:
     arn = f"arn:aws:ecs:us-east-1:123456789012:task/{'0' * 32}"
     assert refusal(cluster.list_tags_for_resource, resourceArn=arn) == (

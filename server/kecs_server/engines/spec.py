@@ -268,7 +268,7 @@ def _injected(task: Task, container: Container, surroundings: Surroundings) -> d
     """The agent's variables (ecs-facts 17.1). Credentials are named by their full URI, since the
     relative one means 169.254.170.2; SDKs take them over plain HTTP from there and from loopback.
     """
-    kind = "FARGATE" if task.launch_type == "FARGATE" else "EC2"
+    kind = task.launch_type if task.launch_type in ("FARGATE", "MANAGED_INSTANCES") else "EC2"
     injected = {
         "AWS_EXECUTION_ENV": f"AWS_ECS_{kind}",
         "AWS_REGION": surroundings.region,
