@@ -292,6 +292,10 @@ class AdminClient:
         """Register an environment file, by the ARN of its S3 object."""
         self._call("POST", "/env-files", {"arn": arn, "text": text})
 
+    def set_alarm(self, name: str, state: str) -> None:
+        """Put a CloudWatch alarm into a state."""
+        self._call("POST", "/alarms", {"name": name, "state": state})
+
     def advance_clock(self, seconds: float) -> float:
         """Move the realm's clock on; its new time in seconds since the epoch."""
         return float(self._call("POST", "/clock", {"advance": seconds})["now"])

@@ -371,6 +371,14 @@ class Kecs:
         """Say what an environment file contains, by the ARN of its S3 object."""
         self._admin.put_env_file(arn, text)
 
+    def set_alarm(self, name: str, state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]) -> None:
+        """Put a CloudWatch alarm into a state. Deployments that watch it fail when it goes into
+        ALARM, and pay no heed to one that was there when they began.
+
+        :raises AdminError: no such state, or no name.
+        """
+        self._admin.set_alarm(name, state)
+
     def advance_clock(self, seconds: float) -> None:
         """Let time pass for everything in the test's environment that waits for a moment.
 

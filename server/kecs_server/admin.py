@@ -69,6 +69,7 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("POST", "/images", admin.map_images),
         ("POST", "/secrets", admin.set_secret),
         ("POST", "/env-files", admin.put_env_file),
+        ("POST", "/alarms", admin.set_alarm),
         ("POST", "/clock", admin.advance_clock),
         ("POST", "/reset", admin.reset),
         ("POST", "/lease", admin.renew_lease),
@@ -235,6 +236,14 @@ class Admin:
     def put_env_file(self, key: str, params: Structure) -> Structure:
         registered = self._access(key).realm.registered
         registered.put_env_file(str(params.get("arn") or ""), params.get("text"))
+        return {}
+
+    def set_alarm(self, key: str, params: Structure) -> Structure:
+        realm = self._access(key).realm
+        with realm.changing():
+            realm.registered.set_alarm(str(params.get("name") or ""), params.get("state"))
+            for cluster, service in realm.services():
+                realm.touch_service(cluster, service)
         return {}
 
     def advance_clock(self, key: str, params: Structure) -> Structure:

@@ -69,6 +69,11 @@ class ServiceNotActiveException(EcsError):
         super().__init__("Service was not ACTIVE.")
 
 
+class ServiceDeploymentNotFoundException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("Service deployment not found.")
+
+
 class GatewayNotFoundException(EcsError):
     def __init__(self) -> None:
         super().__init__("Gateway not found.")

@@ -224,6 +224,9 @@ def test_not_there_yet(app: Any, params: dict[str, Any]) -> None:
 def test_what_create_returns(app: Any) -> None:
     created = create(app)
     created_at = created.pop("createdAt")
+    current = created.pop("currentServiceDeployment")
+    prefix = re.escape(PREFIX + "service-deployment/default/s/")
+    assert re.fullmatch(prefix + "[A-Za-z0-9_-]{21}", current)
     deployment = created["deployments"][0]
     number = deployment["id"].removeprefix("ecs-svc/")
     assert re.fullmatch(r"\d{19}", number)

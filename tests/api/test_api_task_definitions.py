@@ -11,11 +11,7 @@ from api_steps import refusal
 from api_steps import register
 from api_steps import register_fargate
 from api_steps import run
-from api_steps import seen
-from api_steps import service
 from api_steps import wait_running
-
-from pytest_kecs.admin import AdminClient
 
 pytestmark = pytest.mark.captured
 
@@ -216,39 +212,3 @@ def test_lists(ecs: Any) -> None:
     assert families(status="ACTIVE")["families"] == ["a"]
     assert families(status="INACTIVE")["families"] == ["ab"]
     assert families()["families"] == ["a", "ab"]
-
-
-@pytest.mark.documented
-def test_a_family_that_is_deleted_keeps_its_count(ecs: Any) -> None:
-    for arn in (register(ecs, "a"), register(ecs, "a")):
-        ecs.deregister_task_definition(taskDefinition=arn)
-        assert ecs.list_task_definition_families()["families"] == ["a"]
-        ecs.delete_task_definitions(taskDefinitions=[arn])
-    for status in ("ALL", "ACTIVE", "INACTIVE"):
-        assert ecs.list_task_definition_families(status=status)["families"] == []
-    assert ecs.list_task_definitions(status="DELETE_IN_PROGRESS")["taskDefinitionArns"] == []
-    assert register(ecs, "a").endswith(":task-definition/a:3")
-
-
-@pytest.mark.documented
-def test_services_go_on_with_what_was_deregistered_and_deleted(
-    ecs: Any, admin: AdminClient
-) -> None:
-    arn = register(ecs, "app", container(command=SLEEP))
-    ecs.create_cluster()
-    ecs.create_service(serviceName="web", taskDefinition=arn, desiredCount=1)
-    ecs.deregister_task_definition(taskDefinition=arn)
-    ecs.delete_task_definitions(taskDefinitions=[arn])
-    listed = ecs.list_task_definitions(status="DELETE_IN_PROGRESS")["taskDefinitionArns"]
-    assert listed == [arn]
-    ecs.update_service(service="web", desiredCount=2)
-    assert seen(admin, lambda: service(ecs, "web")["runningCount"] == 2)
-    for call, params in (
-        (ecs.run_task, {}),
-        (ecs.update_service, {"service": "web"}),
-        (ecs.create_service, {"serviceName": "other", "desiredCount": 1}),
-    ):
-        assert refusal(call, taskDefinition=arn, **params) == (
-            CLIENT,
-            "TaskDefinition is inactive",
-        )

@@ -11,18 +11,6 @@ from dataclasses import dataclass
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
 """Names of clusters, services, families and containers (ecs-facts 3.1, 4.3, 7.1)."""
 
-_PARTITIONS = (
-    ("cn-", "aws-cn"),
-    ("us-gov-", "aws-us-gov"),
-    ("eusc-", "aws-eusc"),
-    ("us-iso-", "aws-iso"),
-    ("us-isob-", "aws-iso-b"),
-    ("eu-isoe-", "aws-iso-e"),
-    ("us-isof-", "aws-iso-f"),
-    ("eu-isof-", "aws-iso-f"),
-)
-"""By how the names of their regions begin; all others are of `aws`."""
-
 _ARN = re.compile(r"arn:(aws[a-z-]*):([a-z0-9-]*):([a-z0-9-]*):(\d*):(.+)\Z", re.DOTALL)
 
 
@@ -53,7 +41,11 @@ def parse_arn(text: str) -> Arn | None:
 
 
 def partition_of(region: str) -> str:
-    return next((name for prefix, name in _PARTITIONS if region.startswith(prefix)), "aws")
+    if region.startswith("cn-"):
+        return "aws-cn"
+    if region.startswith("us-gov-"):
+        return "aws-us-gov"
+    return "aws"
 
 
 def ecs_arn(region: str, account: str, resource: str) -> str:

@@ -1,4 +1,4 @@
-"""Services and their deployments: the records (ecs-facts 7, 8.1)."""
+"""Services: the records (ecs-facts 7)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import field
 from typing import Any
 
 from kecs_server.domain.arns import new_uuid
+from kecs_server.domain.deployment import Deployment
+from kecs_server.domain.deployment import ServiceDeployment
 from kecs_server.domain.express import Express
 from kecs_server.domain.tags import Tags
-from kecs_server.domain.task_definition import TaskDefinition
 
 Structure = dict[str, Any]
 
@@ -23,34 +24,6 @@ STEADY = "has reached a steady state."
 
 SERVICE_RETENTION = 3600.0
 """Seconds that a deleted service can still be described. AWS promises no figure."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Deployment:
-    """One deployment; the first of a service's list is PRIMARY, the others are ACTIVE."""
-
-    number: str
-    task_definition: TaskDefinition
-    created_at: float
-    updated_at: float
-    launch_type: str | None = None
-    capacity_provider_strategy: list[Structure] = field(default_factory=list)
-    platform_version: str | None = None
-    network_configuration: Structure | None = None
-    settings: Structure = field(default_factory=dict)
-    """Members of the service that are given back with the deployment that they began with."""
-    desired_count: int = 0
-    failed_tasks: int = 0
-    rollout_state: str = "IN_PROGRESS"
-    rollout_reason: str = ""
-    early_exits: int = 0
-    """How often in a row tasks exited soon after they had begun to run."""
-    retry_at: float | None = None
-    """No task is started before: the last ones failed to start, or exited early."""
-
-    @property
-    def id(self) -> str:
-        return f"ecs-svc/{self.number}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +56,12 @@ class Service:
     express: Express | None = None
     """What makes it an Express service."""
     deployments: list[Deployment] = field(default_factory=list)
+    history: list[ServiceDeployment] = field(default_factory=list)
+    """The service deployments, the newest last."""
+    revisions: dict[str, Deployment] = field(default_factory=dict)
+    """The service revisions by their numbers."""
+    last_completed: Deployment | None = None
+    """What a deployment that fails is rolled back to."""
     events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
     deleted_at: float | None = None
     is_steady: bool = False
@@ -97,6 +76,16 @@ class Service:
     @property
     def primary(self) -> Deployment:
         return self.deployments[0]
+
+    @property
+    def current(self) -> ServiceDeployment | None:
+        """The service deployment that is under way."""
+        return self.history[-1] if self.history and not self.history[-1].has_ended else None
+
+    @property
+    def health_grace(self) -> float:
+        """Seconds after a task's start in which health checks that fail are ignored."""
+        return float(self.settings.get("healthCheckGracePeriodSeconds", 0))
 
     def want(self, count: int) -> None:
         """Set the desired count; older deployments are to have no task."""

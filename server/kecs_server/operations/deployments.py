@@ -1,57 +1,203 @@
-"""Beginning a deployment of a service (ecs-facts 7.4, 8.1)."""
+"""Service deployments and service revisions (ecs-facts 8.4, 8.5, 8.7).
+
+What is asked for here is written down; the scheduler does it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from kecs_server.domain.arns import new_deployment_number
-from kecs_server.domain.service import Deployment
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.deployment import CONTINUE
+from kecs_server.domain.deployment import FAILED
+from kecs_server.domain.deployment import IN_PROGRESS
+from kecs_server.domain.deployment import PENDING
+from kecs_server.domain.deployment import ROLLBACK
+from kecs_server.domain.deployment import ROLLBACK_REQUESTED
+from kecs_server.domain.deployment import STOP_REQUESTED
+from kecs_server.domain.deployment import SUCCEEDED
+from kecs_server.domain.deployment import ServiceDeployment
+from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
-from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.errors import ConflictException
+from kecs_server.errors import InvalidParameterException
+from kecs_server.errors import ServiceDeploymentNotFoundException
+from kecs_server.errors import ServiceNotFoundException
+from kecs_server.operations import lookup
+from kecs_server.operations.deployment_views import revision_view
+from kecs_server.operations.deployment_views import service_deployment_brief
+from kecs_server.operations.deployment_views import service_deployment_view
+from kecs_server.operations.paging import page
+from kecs_server.operations.registry import Call
+from kecs_server.operations.registry import Registry
 
 Structure = dict[str, Any]
 
-SHOWN_HERE = ("serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations")
-"""Members of a request for a service that its deployments have, and the service itself has not."""
+registry = Registry()
+
+MAX_DESCRIBED = 20
+
+_STATUSES = (
+    "PENDING",
+    "SUCCESSFUL",
+    "STOPPED",
+    "STOP_REQUESTED",
+    "IN_PROGRESS",
+    "ROLLBACK_REQUESTED",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_SUCCESSFUL",
+    "ROLLBACK_FAILED",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """What a deployment brings about; another target needs another deployment."""
-
-    definition: TaskDefinition
-    launch_type: str | None
-    strategy: list[Structure]
-    platform_version: str | None
-    network_configuration: Structure | None
-
-    @classmethod
-    def of(cls, deployment: Deployment) -> Target:
-        return cls(
-            definition=deployment.task_definition,
-            launch_type=deployment.launch_type,
-            strategy=deployment.capacity_provider_strategy,
-            platform_version=deployment.platform_version,
-            network_configuration=deployment.network_configuration,
-        )
-
-
-def begin(service: Service, target: Target, now: float) -> None:
-    """Put a new PRIMARY deployment before those that there are."""
-    deployment = Deployment(
-        number=new_deployment_number(),
-        task_definition=target.definition,
-        created_at=now,
-        updated_at=now,
-        launch_type=target.launch_type,
-        capacity_provider_strategy=target.strategy,
-        platform_version=target.platform_version,
-        network_configuration=target.network_configuration,
-        settings={name: service.settings[name] for name in SHOWN_HERE if name in service.settings},
-        desired_count=service.desired_count,
+@registry.operation("ListServiceDeployments")
+def list_service_deployments(call: Call, params: Structure) -> Structure:
+    cluster = lookup.find_cluster(call, params.get("cluster"))
+    service = lookup.find_service(call, cluster, params["service"])
+    if service is None:
+        raise ServiceNotFoundException("Service not found.")
+    statuses = params.get("status", [])
+    for status in statuses:
+        if status not in _STATUSES:
+            raise InvalidParameterException(
+                f"status should be one of [{','.join(_STATUSES)}]; it is {status}."
+            )
+    created = params.get("createdAt", {})
+    before, after = created.get("before"), created.get("after")
+    found = [
+        way
+        for way in service.history
+        if way.is_visible(call.now)
+        and (not statuses or way.status in statuses)
+        and (before is None or way.created_at < before)
+        and (after is None or way.created_at > after)
+    ]
+    shown, token = page(
+        found,
+        params,
+        key=lambda way: (way.created_at, way.id),
+        default=MAX_DESCRIBED,
+        reverse=True,
     )
-    deployment.rollout_reason = f"ECS deployment {deployment.id} in progress."
-    service.deployments.insert(0, deployment)
-    service.want(service.desired_count)
-    service.is_steady = False
+    return {
+        "serviceDeployments": [service_deployment_brief(service, way) for way in shown],
+        **token,
+    }
+
+
+@registry.operation("DescribeServiceDeployments")
+def describe_service_deployments(call: Call, params: Structure) -> Structure:
+    arns = _checked_arns(params, "serviceDeploymentArns")
+    described, failures = [], []
+    for arn in lookup.unique(arns):
+        found = _find(call, arn)
+        if found is None:
+            failures.append(lookup.missing(arn))
+        else:
+            described.append(service_deployment_view(*found))
+    return {"serviceDeployments": described, "failures": failures}
+
+
+@registry.operation("DescribeServiceRevisions")
+def describe_service_revisions(call: Call, params: Structure) -> Structure:
+    arns = _checked_arns(params, "serviceRevisionArns")
+    places = [lookup.own_parts(call, arn, "service-revision") for arn in arns]
+    if len({parts[:-1] for parts in places}) > 1:
+        raise InvalidParameterException(
+            "Cross service requests are not allowed. All requested service revisions must be for "
+            "a single service"
+        )
+    described, failures = [], []
+    for arn, parts in zip(arns, places, strict=True):
+        _, service = _place(call, parts)
+        if service is not None and service.status == INACTIVE:
+            raise InvalidParameterException(
+                "Cannot call DescribeServiceRevisions for a service that is INACTIVE"
+            )
+        revision = service.revisions.get(parts[-1]) if service else None
+        if service is None or revision is None:
+            failures.append(lookup.missing(arn))
+        else:
+            described.append(revision_view(service, revision))
+    return {"serviceRevisions": described, "failures": failures}
+
+
+@registry.operation("StopServiceDeployment")
+def stop_service_deployment(call: Call, params: Structure) -> Structure:
+    arn = params["serviceDeploymentArn"]
+    cluster, service, way = _found(call, arn)
+    kind = params.get("stopType", ROLLBACK)
+    if kind not in ("ABORT", ROLLBACK):
+        raise InvalidParameterException("stopType should be one of [ABORT,ROLLBACK]")
+    if way.has_ended:
+        raise ConflictException(
+            f"The service deployment can not be stopped: its status is {way.status}.",
+            resourceIds=[arn],
+        )
+    if way.status in (PENDING, IN_PROGRESS):
+        if kind == ROLLBACK and service.last_completed is None:
+            raise ConflictException(
+                "The service deployment can not be rolled back: no deployment of the service has "
+                "completed.",
+                resourceIds=[arn],
+            )
+        way.status = ROLLBACK_REQUESTED if kind == ROLLBACK else STOP_REQUESTED
+        way.updated_at = call.now
+        call.realm.touch_service(cluster, service)
+    return {"serviceDeploymentArn": arn}
+
+
+@registry.operation("ContinueServiceDeployment")
+def continue_service_deployment(call: Call, params: Structure) -> Structure:
+    arn = params["serviceDeploymentArn"]
+    cluster, service, way = _found(call, arn)
+    action = params.get("action", CONTINUE)
+    if action not in (CONTINUE, ROLLBACK):
+        raise InvalidParameterException("action should be one of [ROLLBACK,CONTINUE]")
+    run = next((run for run in way.hooks if run.id == params["hookId"]), None)
+    if run is None:
+        raise InvalidParameterException("The service deployment has no such lifecycle hook.")
+    if way.has_ended or not run.is_pause or not run.is_open:
+        raise InvalidParameterException("The lifecycle hook does not wait for an action.")
+    run.status = SUCCEEDED if action == CONTINUE else FAILED
+    way.updated_at = call.now
+    call.realm.touch_service(cluster, service)
+    return {"serviceDeploymentArn": arn}
+
+
+def _checked_arns(params: Structure, member: str) -> list[str]:
+    arns: list[str] = params[member]
+    if not 1 <= len(arns) <= MAX_DESCRIBED:
+        raise InvalidParameterException(f"{member} can have 1 to {MAX_DESCRIBED} items.")
+    return arns
+
+
+def _found(call: Call, arn: str) -> tuple[Cluster, Service, ServiceDeployment]:
+    """:raises ServiceDeploymentNotFoundException: there is no such service deployment."""
+    found = _find(call, arn)
+    if found is None:
+        raise ServiceDeploymentNotFoundException
+    return found
+
+
+def _find(call: Call, arn: str) -> tuple[Cluster, Service, ServiceDeployment] | None:
+    """:raises InvalidParameterException: the ARN is no service deployment's, or not ours."""
+    parts = lookup.own_parts(call, arn, "service-deployment")
+    cluster, service = _place(call, parts)
+    if cluster is None or service is None:
+        return None
+    ways = [each for each in service.history if each.id == parts[-1] and each.is_visible(call.now)]
+    return (cluster, service, ways[0]) if ways else None
+
+
+def _place(call: Call, parts: tuple[str, ...]) -> tuple[Cluster | None, Service | None]:
+    """The cluster and the service that an ARN's segments name.
+
+    :raises InvalidParameterException: they are not a cluster, a service and an id.
+    """
+    if len(parts) != 3:
+        raise InvalidParameterException("Invalid arn syntax.")
+    cluster = call.store.clusters.get(parts[0])
+    if cluster is None or not cluster.is_visible(call.now):
+        return None, None
+    return cluster, lookup.find_service(call, cluster, parts[1])

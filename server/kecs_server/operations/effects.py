@@ -181,7 +181,6 @@ STORED = (
     Stored(
         "CreateService",
         (
-            "healthCheckGracePeriodSeconds",
             "loadBalancers",
             "role",
             "serviceConnectConfiguration",
@@ -203,7 +202,6 @@ STORED = (
     Stored(
         "UpdateService",
         (
-            "healthCheckGracePeriodSeconds",
             "loadBalancers",
             "serviceConnectConfiguration",
             "serviceRegistries",
@@ -284,19 +282,6 @@ STORED = (
         _RECORDS,
     ),
     Stored("GatewayConnector", ("deregistrationDelay", "healthCheck"), _RECORDS),
-    Stored(
-        "DeploymentConfiguration",
-        (
-            "alarms",
-            "bakeTimeInMinutes",
-            "canaryConfiguration",
-            "deploymentCircuitBreaker",
-            "earlySuccessCriteria",
-            "lifecycleHooks",
-            "linearConfiguration",
-        ),
-        "only rolling updates without circuit breaker, alarms and hooks exist yet",
-    ),
 )
 
 

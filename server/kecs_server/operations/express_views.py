@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kecs_server.domain import express
+from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.express import Express
 from kecs_server.domain.ingress import PUBLIC
 from kecs_server.domain.service import INACTIVE
-from kecs_server.domain.service import Deployment
 from kecs_server.domain.service import Service
 from kecs_server.operations.service_views import revision_arn
 from kecs_server.operations.views import timestamp

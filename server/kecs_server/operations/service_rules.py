@@ -1,42 +1,25 @@
-"""What CreateService and UpdateService refuse, and their defaults (ecs-facts 7.1, 7.2)."""
+"""What CreateService and UpdateService refuse (ecs-facts 7.1)."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from kecs_server.domain.deployment import LAMBDA
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import NotImplementedException
 
 Structure = dict[str, Any]
 
-REDEPLOYING = (
-    "loadBalancers",
-    "serviceRegistries",
-    "serviceConnectConfiguration",
-    "volumeConfigurations",
-    "vpcLatticeConfigurations",
-)
-"""Echoed members whose change starts a deployment (ecs-facts 7.4)."""
-
 MAX_TASKS = 5000
 """Tasks per service (the quota of "Amazon ECS service quotas"; the refusal's words are ours)."""
 
+MAX_TARGET_GROUPS = 5
+MAX_GRACE = 2_147_483_647
+"""Seconds (the model's documentation)."""
+
 _STRATEGIES = ("REPLICA", "DAEMON")
 _MAX_TOKEN = 36
-
-_CONFIGURATION: Structure = {
-    "deploymentCircuitBreaker": {
-        "enable": False,
-        "rollback": False,
-        "resetOnHealthyTask": True,
-        "thresholdConfiguration": {"type": "BOUNDED_PERCENT", "value": 50},
-    },
-    "maximumPercent": 200,
-    "minimumHealthyPercent": 100,
-    "strategy": "ROLLING",
-    "bakeTimeInMinutes": 0,
-}
 
 
 def refuse_what_is_to_come(params: Structure) -> None:
@@ -46,11 +29,18 @@ def refuse_what_is_to_come(params: Structure) -> None:
         raise NotImplementedException(
             f"pytest-kecs has no deployment controller {controller} yet; ECS works."
         )
-    strategy = params.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
+    configuration = params.get("deploymentConfiguration", {})
+    strategy = configuration.get("strategy", "ROLLING")
     if strategy != "ROLLING":
         raise NotImplementedException(
             f"pytest-kecs has no deployment strategy {strategy} yet; ROLLING works."
         )
+    for hook in configuration.get("lifecycleHooks", ()):
+        if hook.get("targetType", LAMBDA) == LAMBDA:
+            raise NotImplementedException(
+                "pytest-kecs calls no Lambda functions at stages of deployments yet; hooks of the "
+                "type PAUSE work."
+            )
 
 
 def refuse_daemon(strategy: str | None) -> None:
@@ -93,43 +83,80 @@ def _within_quota(count: int) -> int:
     return count
 
 
-def checked_configuration(params: Structure, old: Structure | None = None) -> Structure:
-    """The deployment configuration with what `params` do not say taken from `old`."""
-    result = {**(old or _CONFIGURATION), **params.get("deploymentConfiguration", {})}
-    breaker = _CONFIGURATION["deploymentCircuitBreaker"]
-    result["deploymentCircuitBreaker"] = {**breaker, **result["deploymentCircuitBreaker"]}
-    if result["maximumPercent"] < 100:
-        raise InvalidParameterException("maximumPercent must be at least 100")
-    if result["minimumHealthyPercent"] > 100:
-        raise InvalidParameterException("minimumHealthyPercent must be at most 100")
-    if result["minimumHealthyPercent"] < 0:
-        raise InvalidParameterException("minimumHealthyPercent must be at least 0")
-    rebalancing = params.get("availabilityZoneRebalancing")
-    if rebalancing == "ENABLED" and result["maximumPercent"] <= 100:
-        raise InvalidParameterException(
-            "Availability Zone Rebalancing does not support maximumPercent <= 100 % as deployment "
-            "configuration."
-        )
-    return result
+def check_links(params: Structure, settings: Structure, definition: TaskDefinition) -> None:
+    """What the service says of load balancers, registries and Service Connect.
 
-
-def check_links(params: Structure, definition: TaskDefinition) -> None:
-    """:raises InvalidParameterException: a setting for a load balancer or a port that is not."""
-    if "healthCheckGracePeriodSeconds" in params and not params.get("loadBalancers"):
+    :param settings: what the service is to have of them, `params` and what there was.
+    :raises InvalidParameterException: it is not valid, or the definition has no such port.
+    """
+    balancers = settings.get("loadBalancers", [])
+    grace = params.get("healthCheckGracePeriodSeconds")
+    if grace is not None and not balancers:
         raise InvalidParameterException(
             "Health check grace period is only valid for services configured to use load balancers"
+        )
+    if grace is not None and not 0 <= grace <= MAX_GRACE:
+        raise InvalidParameterException(
+            f"healthCheckGracePeriodSeconds must be between 0 and {MAX_GRACE}."
+        )
+    if len(balancers) > MAX_TARGET_GROUPS:
+        raise InvalidParameterException(
+            f"A service can have at most {MAX_TARGET_GROUPS} load balancers."
+        )
+    for balancer in balancers:
+        _check_balancer(balancer, definition)
+    registries = settings.get("serviceRegistries", [])
+    if len(registries) > 1:
+        raise InvalidParameterException("A service can have at most one service registry.")
+    for registry in registries:
+        if "containerName" in registry:
+            _check_port(registry["containerName"], registry.get("containerPort"), definition)
+    if "role" in params and (not balancers or definition.network_mode == "awsvpc"):
+        raise InvalidParameterException(
+            "A role is only for services with load balancers whose network mode is not awsvpc."
         )
     ports = {
         mapping.get("name")
         for container in definition.containers
         for mapping in container["portMappings"]
     }
-    for service in params.get("serviceConnectConfiguration", {}).get("services", ()):
+    for service in settings.get("serviceConnectConfiguration", {}).get("services", ()):
         if service["portName"] not in ports:
             raise InvalidParameterException(
                 f"portName({service['portName']}) does not refer to any named PortMapping in the "
                 "container definitions"
             )
+
+
+def _check_balancer(balancer: Structure, definition: TaskDefinition) -> None:
+    """A target group or a Classic Load Balancer, and a port of a container (ecs-facts 7.1)."""
+    if ("targetGroupArn" in balancer) == ("loadBalancerName" in balancer):
+        raise InvalidParameterException(
+            "A load balancer must have either a targetGroupArn or a loadBalancerName."
+        )
+    _check_port(balancer.get("containerName"), balancer.get("containerPort"), definition)
+
+
+def _check_port(name: str | None, port: int | None, definition: TaskDefinition) -> None:
+    """:raises InvalidParameterException: no such container, or it does not have the port."""
+    container = next((each for each in definition.containers if each["name"] == name), None)
+    if container is None:
+        raise InvalidParameterException(
+            f"The container {name} does not exist in the task definition."
+        )
+    if port is not None and not any(
+        _is_within(port, mapping) for mapping in container["portMappings"]
+    ):
+        raise InvalidParameterException(
+            f"The container {name} did not have a container port {port} defined."
+        )
+
+
+def _is_within(port: int, mapping: Structure) -> bool:
+    if "containerPortRange" in mapping:
+        first, _, last = mapping["containerPortRange"].partition("-")
+        return int(first) <= port <= int(last)
+    return bool(mapping["containerPort"] == port)
 
 
 def checked_strategy_name(name: str | None) -> str | None:

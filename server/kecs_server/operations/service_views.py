@@ -8,22 +8,31 @@ from typing import Any
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.arns import service_role_arn
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.deployment import Deployment
+from kecs_server.domain.deployment import ServiceDeployment
 from kecs_server.domain.service import INACTIVE
-from kecs_server.domain.service import Deployment
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
-from kecs_server.operations.deployments import SHOWN_HERE
 from kecs_server.operations.placement import resolved_platform
 from kecs_server.operations.views import timestamp
 from kecs_server.operations.views import without_absent
 
 Structure = dict[str, Any]
 
+_OF_SERVICE = ("loadBalancers", "serviceRegistries")
+_OF_DEPLOYMENT = (
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)
+"""Which members of a revision the service's answer has, and which its deployments'."""
+
 
 def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) -> Structure:
     tasks = cluster.service_tasks(service.name)
     primary = service.primary
+    way = service.current
     is_inactive = service.status == INACTIVE
     deployments = [] if is_inactive else service.deployments
     maximum = service.deployment_configuration["maximumPercent"]
@@ -37,7 +46,7 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "desiredCount": service.desired_count,
         "runningCount": _count(tasks, Status.RUNNING),
         "pendingCount": _count_pending(tasks),
-        **_capacity(primary),
+        **capacity_of(primary),
         "platformVersion": primary.platform_version,
         "platformFamily": "Linux" if primary.platform_version else None,
         "taskDefinition": primary.task_definition.arn,
@@ -56,7 +65,7 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
             for event in ([] if is_inactive else service.events)
         ],
         "createdAt": timestamp(service.created_at),
-        "currentServiceRevisions": [_revision_view(service, d, tasks) for d in deployments],
+        "currentServiceRevisions": [revision_summary(service, each, tasks) for each in deployments],
         "placementConstraints": [],
         "placementStrategy": [],
         "networkConfiguration": primary.network_configuration,
@@ -70,12 +79,14 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "availabilityZoneRebalancing": "ENABLED" if maximum > 100 else "DISABLED",
         "resourceManagementType": service.resource_management_type,
         "tags": service.tags if with_tags else [],
-        **{name: value for name, value in service.settings.items() if name not in SHOWN_HERE},
+        "currentServiceDeployment": service_deployment_arn(service, way) if way else None,
+        **{name: primary.settings[name] for name in _OF_SERVICE if name in primary.settings},
+        **service.settings,
     }
     return without_absent(view)
 
 
-def _capacity(deployment: Deployment) -> Structure:
+def capacity_of(deployment: Deployment) -> Structure:
     if deployment.launch_type is None:
         return {"capacityProviderStrategy": deployment.capacity_provider_strategy}
     return {"launchType": deployment.launch_type}
@@ -83,7 +94,9 @@ def _capacity(deployment: Deployment) -> Structure:
 
 def _role_arn(service: Service) -> str | None:
     """The service-linked role, where ECS needs one: awsvpc or a load balancer."""
-    if not service.primary.network_configuration and not service.settings.get("loadBalancers"):
+    if not service.primary.network_configuration and not service.primary.settings.get(
+        "loadBalancers"
+    ):
         return None
     arn = parse_arn(service.arn)
     return service_role_arn(arn.region, arn.account) if arn else None
@@ -93,6 +106,7 @@ def _deployment_view(
     deployment: Deployment, tasks: Sequence[Task], *, is_primary: bool
 ) -> Structure:
     own = [task for task in tasks if task.started_by == deployment.id]
+    own_settings = deployment.settings
     return without_absent(
         {
             "id": deployment.id,
@@ -104,29 +118,38 @@ def _deployment_view(
             "failedTasks": deployment.failed_tasks,
             "createdAt": timestamp(deployment.created_at),
             "updatedAt": timestamp(deployment.updated_at),
-            **_capacity(deployment),
+            **capacity_of(deployment),
             "platformVersion": resolved_platform(deployment.platform_version),
             "platformFamily": "Linux" if deployment.platform_version else None,
             "networkConfiguration": deployment.network_configuration,
-            **deployment.settings,
+            **{name: own_settings[name] for name in _OF_DEPLOYMENT if name in own_settings},
             "rolloutState": deployment.rollout_state,
             "rolloutStateReason": deployment.rollout_reason,
         }
     )
 
 
-def _revision_view(service: Service, deployment: Deployment, tasks: Sequence[Task]) -> Structure:
-    own = [task for task in tasks if task.started_by == deployment.id]
+def revision_summary(service: Service, revision: Deployment, tasks: Sequence[Task]) -> Structure:
+    own = [task for task in tasks if task.started_by == revision.id]
     return {
-        "arn": revision_arn(service, deployment),
-        "requestedTaskCount": deployment.desired_count,
+        "arn": revision_arn(service, revision),
+        "requestedTaskCount": revision.desired_count,
         "runningTaskCount": _count(own, Status.RUNNING),
         "pendingTaskCount": _count_pending(own),
     }
 
 
-def revision_arn(service: Service, deployment: Deployment) -> str:
-    return f"{service.arn.replace(':service/', ':service-revision/', 1)}/{deployment.number}"
+def revision_arn(service: Service, revision: Deployment) -> str:
+    return _arn_below(service, "service-revision", revision.number)
+
+
+def service_deployment_arn(service: Service, way: ServiceDeployment) -> str:
+    return _arn_below(service, "service-deployment", way.id)
+
+
+def _arn_below(service: Service, kind: str, identifier: str) -> str:
+    """Of something that the service has: its ARN with another kind and an id (ecs-facts 2.1)."""
+    return f"{service.arn.replace(':service/', f':{kind}/', 1)}/{identifier}"
 
 
 def _count(tasks: Sequence[Task], status: Status) -> int:

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from kecs_server.domain import deploying
 from kecs_server.domain.arns import NAME
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.cluster_rules import namespace_of
 from kecs_server.domain.service import ACTIVE
 from kecs_server.domain.service import DRAINING
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.domain.tags import checked_tags
-from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import ServiceNotActiveException
 from kecs_server.errors import ServiceNotFoundException
-from kecs_server.operations import deployments
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
 from kecs_server.operations import service_rules as rules
 from kecs_server.operations import views
+from kecs_server.operations.deployment_rules import checked_configuration
 from kecs_server.operations.gateway_connectors import checked_gateways
 from kecs_server.operations.gateway_connectors import connect
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
+from kecs_server.operations.revisions import Target
+from kecs_server.operations.revisions import first_target
+from kecs_server.operations.revisions import updated_target
 from kecs_server.operations.service_views import service_view
 
 Structure = dict[str, Any]
@@ -32,15 +36,10 @@ Structure = dict[str, Any]
 registry = Registry()
 
 _ECHOED = (
-    "loadBalancers",
-    "serviceRegistries",
     "placementConstraints",
     "placementStrategy",
     "healthCheckGracePeriodSeconds",
     "availabilityZoneRebalancing",
-    "serviceConnectConfiguration",
-    "volumeConfigurations",
-    "vpcLatticeConfigurations",
 )
 
 
@@ -58,14 +57,15 @@ def create_service(call: Call, params: Structure) -> Structure:
     if not NAME.match(params["serviceName"]):
         raise InvalidParameterException("Service name contains invalid characters.")
     desired = rules.checked_desired_count(params)
-    configuration = rules.checked_configuration(params)
+    configuration = checked_configuration(params)
     capacity = placement.chosen_capacity(params, cluster, call.now)
     placement.check_network(params, definition, capacity)
     placement.check_compatible(definition, capacity)
     placement.check_placement(params, definition, capacity)
-    platform = placement.checked_platform(params, capacity)
-    placement.check_platform_fits(definition, platform)
-    rules.check_links(params, definition)
+    target = first_target(params, definition, capacity)
+    placement.check_platform_fits(definition, target.platform_version)
+    rules.check_links(params, target.settings, definition)
+    _own_namespace(call, target.settings)
     connectors = params.get("gatewayConnectors", [])
     gateways = checked_gateways(call, cluster, definition, connectors)
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
@@ -93,14 +93,7 @@ def create_service(call: Call, params: Structure) -> Structure:
         enable_managed_tags=params.get("enableECSManagedTags", False),
         enable_execute_command=params.get("enableExecuteCommand", False),
     )
-    target = deployments.Target(
-        definition=definition,
-        launch_type=capacity.launch_type,
-        strategy=capacity.strategy,
-        platform_version=platform,
-        network_configuration=params.get("networkConfiguration"),
-    )
-    deployments.begin(service, target, service.created_at)
+    deploying.begin(service, target.deployment(call.now), call.now)
     cluster.services[service.name] = service
     connect(call, cluster, service, connectors, gateways)
     call.realm.touch_service(cluster, service)
@@ -116,14 +109,16 @@ def update_service(call: Call, params: Structure) -> Structure:
     if service.status != ACTIVE:
         raise ServiceNotActiveException
     rules.refuse_what_is_to_come(params)
-    target = _updated_target(call, cluster, service, params)
+    target = updated_target(call, cluster, service, params)
+    rules.check_links(params, target.settings, target.definition)
+    _own_namespace(call, target.settings)
     connectors = params.get("gatewayConnectors", service.gateway_connectors)
     gateways = checked_gateways(call, cluster, target.definition, connectors)
     changes: Structure = {}
     if "desiredCount" in params:
         changes["desired_count"] = rules.checked_new_count(params["desiredCount"])
     if "deploymentConfiguration" in params:
-        changes["deployment_configuration"] = rules.checked_configuration(
+        changes["deployment_configuration"] = checked_configuration(
             params, service.deployment_configuration
         )
     for member, attribute in (
@@ -137,15 +132,9 @@ def update_service(call: Call, params: Structure) -> Structure:
     for attribute, value in changes.items():
         setattr(service, attribute, value)
     service.want(service.desired_count)
-    before = dict(service.settings)
     service.settings.update({name: params[name] for name in _ECHOED if name in params})
-    if (
-        params.get("forceNewDeployment", False)
-        or target != deployments.Target.of(service.primary)
-        or any(service.settings.get(name) != before.get(name) for name in rules.REDEPLOYING)
-        or connectors != service.gateway_connectors
-    ):
-        deployments.begin(service, target, call.now)
+    if params.get("forceNewDeployment", False) or target != Target.of(service.primary):
+        deploying.begin(service, target.deployment(call.now), call.now)
     service.gateway_connectors = connectors
     connect(call, cluster, service, connectors, gateways)
     service.is_steady = False
@@ -162,6 +151,10 @@ def delete_service(call: Call, params: Structure) -> Structure:
     is_replica = service.scheduling_strategy == "REPLICA"
     if is_replica and service.desired_count > 0 and not params.get("force", False):
         raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
+    if not params.get("force", False) and _is_exchanging(cluster, service):
+        raise InvalidParameterException(
+            "The service cannot be stopped while deployments are active."
+        )
     service.status = DRAINING
     service.want(0)
     connect(call, cluster, service, [], [])
@@ -206,34 +199,52 @@ def list_services(call: Call, params: Structure) -> Structure:
     return {"serviceArns": shown, **token}
 
 
+def _is_exchanging(cluster: Cluster, service: Service) -> bool:
+    """Whether older deployments have tasks that nobody has told to stop."""
+    return any(
+        task.desired_status == "RUNNING" and task.started_by != service.primary.id
+        for task in cluster.service_tasks(service.name)
+    )
+
+
 def _is_repeated(existing: Service, params: Structure) -> bool:
     """A create call with the token and the arguments of the one that made the service."""
     has_token = bool(params.get("clientToken"))
     return has_token and existing.status != INACTIVE and existing.request == params
 
 
-def _updated_target(
-    call: Call, cluster: Cluster, service: Service, params: Structure
-) -> deployments.Target:
-    current = deployments.Target.of(service.primary)
-    definition: TaskDefinition = current.definition
-    if "taskDefinition" in params:
-        definition = lookup.find_usable_definition(call, params["taskDefinition"])
-    capacity = placement.Capacity.of(cluster, current.launch_type, current.strategy)
-    if "capacityProviderStrategy" in params:
-        capacity = placement.chosen_capacity(params, cluster, call.now)
-    platform = current.platform_version
-    if "platformVersion" in params:
-        platform = placement.checked_platform(params, capacity)
-    network = params.get("networkConfiguration", current.network_configuration)
-    placement.check_compatible(definition, capacity)
-    placement.check_network({"networkConfiguration": network or {}}, definition, capacity)
-    placement.check_placement({**service.settings, **params}, definition, capacity)
-    placement.check_platform_fits(definition, platform)
-    return deployments.Target(
-        definition=definition,
-        launch_type=capacity.launch_type,
-        strategy=capacity.strategy,
-        platform_version=platform,
-        network_configuration=network,
-    )
+@registry.operation("ListServicesByNamespace")
+def list_services_by_namespace(call: Call, params: Structure) -> Structure:
+    """Services of all clusters whose Service Connect names the namespace, or whose cluster does
+    where they name none. Without Cloud Map, one that nobody uses is a namespace without services.
+    """
+    wanted = namespace_of({"namespace": params["namespace"]}, call.account, call.region)
+    if wanted is None:
+        raise InvalidParameterException("Namespace can not be blank.")
+    arns = [
+        service.arn
+        for cluster in call.store.clusters.values()
+        for service in cluster.services.values()
+        if service.status == ACTIVE and _namespace(call, cluster, service) == wanted
+    ]
+    shown, token = page(arns, params, key=lambda arn: (arn,), default=10)
+    return {"serviceArns": shown, **token}
+
+
+def _namespace(call: Call, cluster: Cluster, service: Service) -> Structure | None:
+    """The namespace that the service is in, if it is in one."""
+    settings = service.primary.settings
+    if not settings.get("serviceConnectConfiguration", {}).get("enabled", False):
+        return None
+    return _own_namespace(call, settings) or cluster.service_connect_defaults
+
+
+def _own_namespace(call: Call, settings: Structure) -> Structure | None:
+    """The namespace that a service names itself.
+
+    :raises InvalidParameterException: it is none.
+    """
+    connect = settings.get("serviceConnectConfiguration", {})
+    if "namespace" not in connect:
+        return None
+    return namespace_of(connect, call.account, call.region)

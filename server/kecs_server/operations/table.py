@@ -6,6 +6,7 @@ from kecs_server.operations import account_settings
 from kecs_server.operations import capacity_providers
 from kecs_server.operations import clusters
 from kecs_server.operations import daemon_task_definitions
+from kecs_server.operations import deployments
 from kecs_server.operations import execute_command
 from kecs_server.operations import express
 from kecs_server.operations import gateways
@@ -23,6 +24,7 @@ FAMILIES = {
     "Tasks": (tasks, task_protection, execute_command),
     "Services": (services,),
     "Express services": (express,),
+    "Service deployments": (deployments,),
     "Daemons": (daemon_task_definitions,),
     "Gateways": (gateways,),
     "Tags": (tags,),

@@ -98,13 +98,10 @@ def list_task_definitions(call: Call, params: Structure) -> Structure:
 def list_task_definition_families(call: Call, params: Structure) -> Structure:
     status = params.get("status", "ALL")
     prefix = params.get("familyPrefix", "")
-    # A family whose revisions are all deleted keeps its count of revisions, and is not listed.
     names = [
         name
         for name, revisions in call.store.families.items()
-        if name.startswith(prefix)
-        and status in ("ALL", _family_status(revisions))
-        and any(not lookup.is_gone(call, item) for item in revisions.values())
+        if name.startswith(prefix) and revisions and status in ("ALL", _family_status(revisions))
     ]
     shown, token = page(names, params, key=lambda name: (name,))
     return {"families": shown, **token}

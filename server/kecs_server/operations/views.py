@@ -11,9 +11,9 @@ from typing import Any
 from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.cluster import Attachment
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.launch import cpu_architecture
 from kecs_server.domain.ports import Binding
-from kecs_server.domain.service import Deployment
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task

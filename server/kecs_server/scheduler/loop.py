@@ -259,7 +259,8 @@ class Scheduler:
         realm.touch_task(cluster, task)
 
     def _reconcile_service(self, realm: Realm, cluster: Cluster, service: Service) -> None:
-        outcome = services.reconcile(cluster, service, realm.clock.now())
+        alarms = realm.registered.alarms
+        outcome = services.reconcile(cluster, service, realm.clock.now(), alarms)
         for task in outcome.touched:
             realm.touch_task(cluster, task)
         realm.publish_service(service)

@@ -7,30 +7,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 
+from kecs_server.domain import deploying
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.deployment import COMPLETED
+from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.launch import FARGATE_PLATFORM
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import host_arn
 from kecs_server.domain.launch import new_task
 from kecs_server.domain.rollout import Limits
 from kecs_server.domain.rollout import Member
+from kecs_server.domain.rollout import Plan
 from kecs_server.domain.rollout import plan
 from kecs_server.domain.room import lacking
 from kecs_server.domain.service import DRAINING
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import STEADY
-from kecs_server.domain.service import Deployment
 from kecs_server.domain.service import Service
+from kecs_server.domain.stages import SCALE_UP
 from kecs_server.domain.strategy import providers_for
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.tags import merged_tags
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
+from kecs_server.scheduler import rollouts
+from kecs_server.scheduler.rollouts import HookCall
 
 STARTS_AT_ONCE = 50
 """Tasks of a service that one look starts; the next look follows, and others have their turn."""
@@ -58,6 +66,16 @@ where a start takes long enough for a service not to start hundreds of tasks in 
 EVENT_SUPPRESSION = 6 * 3600.0
 """Seconds in which a warning is not repeated (ecs-facts 7.7)."""
 
+IMPAIRED_AFTER = 3
+"""Tasks in a row that fail to start, after which the service says so; AWS gives no figure."""
+
+_NO_ALARMS: Mapping[str, str] = {}
+
+_IMPAIRED = (
+    "is unable to consistently start tasks successfully. For more information, see the "
+    "Troubleshooting section of the Amazon ECS Developer Guide."
+)
+
 _NO_ROOM = (
     "was unable to place a task because no container instance met all of its requirements. The "
     "closest matching (container-instance {}) is already using a port required by your task. For "
@@ -72,48 +90,107 @@ _BLOCKED = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Tasks that were started or told to stop, and when to look again (realm's clock)."""
+    """Tasks that were started or told to stop, hooks that are to be called, and when to look again
+    (realm's clock).
+    """
 
     touched: Sequence[Task]
+    calls: Sequence[HookCall] = ()
     look_again_at: float | None = None
 
 
-def reconcile(cluster: Cluster, service: Service, now: float) -> Outcome:
-    """Bring the service's tasks one step nearer to what is wanted."""
+def reconcile(
+    cluster: Cluster, service: Service, now: float, alarms: Mapping[str, str] = _NO_ALARMS
+) -> Outcome:
+    """Bring the service's tasks one step nearer to what is wanted.
+
+    :param alarms: the states of alarms that are known, by name.
+    """
     tasks = [task for task in cluster.service_tasks(service.name) if not task.is_stopped]
     if service.status == INACTIVE:
         return Outcome(())
     if service.status == DRAINING:
         return _drain(service, tasks, now)
+    members = {task.id: _member(service, task, now) for task in tasks}
+    seen = _seen(tasks, members)
+    rollouts.note_healthy(service, seen)
+    progress = rollouts.advance(service, seen, now, alarms)
+    moments = [at for task in tasks for at in _moments(service, task) if at > now]
+    if progress.look_again_at is not None:
+        moments.append(progress.look_again_at)
+    touched: list[Task] = []
+    is_waiting = False
+    for deployment, decided in _plans(service, tasks, members):
+        stopped = [task for task in tasks if task.id in decided.stop]
+        _stop(service, stopped, now)
+        failed = [task for task in tasks if task.id in decided.replace]
+        _stop_failed(service, failed, now)
+        touched += stopped + failed
+        if decided.start:
+            service.is_steady = False
+            if deployment.retry_at is not None and deployment.retry_at > now:
+                moments.append(deployment.retry_at)
+                is_waiting = True
+                continue
+        wanted = min(decided.start, STARTS_AT_ONCE)
+        started = _start(cluster, service, deployment, wanted, tasks, now)
+        if len(started) < wanted:
+            moments.append(now + FIRST_RETRY)
+            is_waiting = True
+        touched += started
+    if not touched and not is_waiting:
+        _settle(service, seen, now)
+        _warn_if_blocked(service, tasks, members, now)
+    return Outcome(touched, progress.calls, min(moments, default=None))
+
+
+def _seen(tasks: Sequence[Task], members: Mapping[str, Member]) -> rollouts.Tasks:
+    healthy: dict[str, set[str]] = {}
+    for task in tasks:
+        if members[task.id].is_healthy:
+            healthy.setdefault(task.started_by or "", set()).add(task.id)
+    return rollouts.Tasks(
+        counts=Counter(task.started_by or "" for task in tasks),
+        healthy={id: frozenset(ids) for id, ids in healthy.items()},
+    )
+
+
+def _plans(
+    service: Service, tasks: Sequence[Task], members: Mapping[str, Member]
+) -> list[tuple[Deployment, Plan]]:
+    """What is to be done for each deployment: for the PRIMARY one, where older tasks are exchanged
+    for its own; else for each by itself.
+    """
+    live = Counter(task.started_by or "" for task in tasks if task.desired_status == "RUNNING")
+    held = deploying.held(service, live)
+    if held is None:
+        # A look that has begun a rollback has another PRIMARY than the members were made for.
+        current = service.primary.id
+        whole = [_of(members[task.id], is_current=task.started_by == current) for task in tasks]
+        return [(service.primary, plan(_limits(service, service.desired_count), whole))]
+    result = []
+    for deployment in service.deployments:
+        count = deployment.desired_count = held.get(deployment.id, 0)
+        own = [
+            _of(members[task.id], is_current=True)
+            for task in tasks
+            if task.started_by == deployment.id
+        ]
+        result.append((deployment, plan(_limits(service, count), own)))
+    return result
+
+
+def _of(member: Member, *, is_current: bool) -> Member:
+    return member if member.is_current == is_current else replace(member, is_current=is_current)
+
+
+def _limits(service: Service, desired: int) -> Limits:
     configuration = service.deployment_configuration
-    limits = Limits(
-        desired=service.desired_count,
+    return Limits(
+        desired=desired,
         minimum_percent=configuration["minimumHealthyPercent"],
         maximum_percent=configuration["maximumPercent"],
     )
-    members = [_member(service, task, now) for task in tasks]
-    if any(member.is_current and member.is_healthy for member in members):
-        service.primary.failed_tasks = 0
-    decided = plan(limits, members)
-    stopped = [task for task in tasks if task.id in decided.stop]
-    _stop(service, stopped, now)
-    failed = [task for task in tasks if task.id in decided.replace]
-    _stop_failed(service, failed, now)
-    stopped += failed
-    primary = service.primary
-    moments = [at for task in tasks for at in _moments(service, task) if at > now]
-    if decided.start:
-        service.is_steady = False
-        if primary.retry_at is not None and primary.retry_at > now:
-            return Outcome(stopped, look_again_at=min([*moments, primary.retry_at]))
-    wanted = min(decided.start, STARTS_AT_ONCE)
-    started = _start(cluster, service, wanted, tasks, now)
-    if len(started) < wanted:
-        moments.append(now + FIRST_RETRY)
-    if not started and not stopped:
-        _settle(service, tasks, now)
-        _warn_if_blocked(service, tasks, now)
-    return Outcome([*stopped, *started], look_again_at=min(moments, default=None))
 
 
 def notice(service: Service, task: Task, before: Status, now: float) -> None:
@@ -123,16 +200,21 @@ def notice(service: Service, task: Task, before: Status, now: float) -> None:
         return
     if task.started_at is None:
         if task.is_stopped and task.stop_code == "TaskFailedToStart":
-            _count_failed_start(deployment, now)
+            _count_failed_start(service, deployment, now)
         return
+    deployment.has_run = True
     if before < Status.RUNNING and deployment.failed_tasks:
         deployment.retry_at = None
     if before <= Status.RUNNING < task.last_status:
         _count_end(deployment, task, now)
 
 
-def _count_failed_start(deployment: Deployment, now: float) -> None:
+def _count_failed_start(service: Service, deployment: Deployment, now: float) -> None:
     deployment.failed_tasks += 1
+    if not deployment.has_run:
+        deployment.failures += 1
+    if deployment.failed_tasks >= IMPAIRED_AFTER:
+        _warn(service, _IMPAIRED, now)
     delay = FIRST_RETRY * _doubled(deployment.failed_tasks)
     deployment.retry_at = now + min(delay, LAST_RETRY)
 
@@ -163,6 +245,8 @@ def _moments(service: Service, task: Task) -> Iterator[float]:
         yield healthy_at
     if task.protected_until is not None:
         yield task.protected_until
+    if task.started_at is not None and task.has_health_check:
+        yield task.started_at + service.health_grace
 
 
 def _healthy_at(service: Service, task: Task) -> float | None:
@@ -192,14 +276,25 @@ def _member(service: Service, task: Task, now: float) -> Member:
         is_healthy=_is_healthy(service, task, now),
         is_stopping=task.desired_status == "STOPPED",
         is_protected=task.is_protected(now),
-        is_failing=task.health_status == "UNHEALTHY",
+        is_failing=_is_failing(service, task, now),
     )
 
 
+def _is_failing(service: Service, task: Task, now: float) -> bool:
+    """What health checks find in the grace period is ignored (ecs-facts 7.6)."""
+    if task.health_status != "UNHEALTHY":
+        return False
+    return task.started_at is None or now >= task.started_at + service.health_grace
+
+
 def _start(
-    cluster: Cluster, service: Service, count: int, tasks: Sequence[Task], now: float
+    cluster: Cluster,
+    service: Service,
+    deployment: Deployment,
+    count: int,
+    tasks: Sequence[Task],
+    now: float,
 ) -> list[Task]:
-    deployment = service.primary
     providers: list[str | None] = [None] * count
     if deployment.capacity_provider_strategy:
         running = Counter(
@@ -213,7 +308,7 @@ def _start(
         if lacking(cluster, deployment.task_definition):
             _warn(service, _NO_ROOM.format(host_arn(cluster).rpartition("/")[2]), now)
             break
-        started.append(new_task(_launch(cluster, service, provider, now)))
+        started.append(new_task(_launch(cluster, service, deployment, provider, now)))
     if started:
         service.add_event(f"has started {len(started)} tasks: {_names(started)}.", now)
     return started
@@ -225,8 +320,13 @@ def _warn(service: Service, text: str, now: float) -> None:
         service.add_event(text, now)
 
 
-def _launch(cluster: Cluster, service: Service, provider: str | None, now: float) -> Launch:
-    deployment = service.primary
+def _launch(
+    cluster: Cluster,
+    service: Service,
+    deployment: Deployment,
+    provider: str | None,
+    now: float,
+) -> Launch:
     arn = parse_arn(service.arn)
     assert arn is not None
     network = (deployment.network_configuration or {}).get("awsvpcConfiguration", {})
@@ -273,43 +373,48 @@ def _stop(service: Service, tasks: Sequence[Task], now: float) -> None:
 
 
 def _stop_failed(service: Service, tasks: Sequence[Task], now: float) -> None:
+    deployments = {deployment.id: deployment for deployment in service.deployments}
     for task in tasks:
         want_stopped(task, "ServiceSchedulerInitiated", "Task failed container health checks", now)
         service.add_event(f"(task {task.id}) failed container health checks.", now)
-    service.primary.failed_tasks += len(tasks)
+        deployment = deployments[task.started_by or ""]
+        deployment.failed_tasks += 1
+        deployment.failures += 1
 
 
 def _names(tasks: Sequence[Task]) -> str:
     return " ".join(f"(task {task.id})" for task in tasks)
 
 
-def _settle(service: Service, tasks: Sequence[Task], now: float) -> None:
-    """Complete the deployment and report the steady state once nothing is left to do."""
-    primary = service.primary
-    is_settled = len(tasks) == service.desired_count and all(
-        task.started_by == primary.id and _is_healthy(service, task, now) for task in tasks
-    )
-    if not is_settled or service.is_steady:
-        return
-    if primary.rollout_state == "IN_PROGRESS":
-        primary.rollout_state = "COMPLETED"
-        primary.rollout_reason = f"ECS deployment {primary.id} completed."
-        primary.updated_at = now
-        service.deployments = [primary]
-        service.add_event(f"(deployment {primary.id}) deployment completed.", now)
-    service.is_steady = True
-    service.add_event(STEADY, now)
+def _settle(service: Service, seen: rollouts.Tasks, now: float) -> None:
+    """Report the steady state once nothing is left to do."""
+    deploying.forget_old(service, seen.counts)
+    if (
+        not service.is_steady
+        and service.current is None
+        and service.primary.rollout_state == COMPLETED
+        and seen.is_settled(service, service.primary)
+    ):
+        service.primary.failed_tasks = 0
+        service.is_steady = True
+        service.add_event(STEADY, now)
 
 
-def _warn_if_blocked(service: Service, tasks: Sequence[Task], now: float) -> None:
+def _warn_if_blocked(
+    service: Service, tasks: Sequence[Task], members: Mapping[str, Member], now: float
+) -> None:
     """Say that the percentages leave no way from the old tasks to the new (ecs-facts 7.6)."""
-    is_quiet = all(_is_healthy(service, task, now) for task in tasks)
+    way = service.current
+    if way is None or way.is_side_by_side or way.step.stage != SCALE_UP:
+        return
+    is_quiet = all(member.is_healthy for member in members.values())
     is_old_left = any(task.started_by != service.primary.id for task in tasks)
     if is_quiet and is_old_left:
         _warn(service, _BLOCKED, now)
 
 
 def _drain(service: Service, tasks: Sequence[Task], now: float) -> Outcome:
+    deploying.supersede(service, "the service was deleted", now)
     stopping = [task for task in tasks if task.desired_status == "RUNNING"]
     _stop(service, stopping, now)
     if not tasks:

@@ -141,6 +141,14 @@ class Realm:
             self.timeline.add(at, thing.kind, thing.arn, text)
         thing.news.clear()
 
+    def services(self) -> list[tuple[Cluster, Service]]:
+        return [
+            (cluster, service)
+            for store in self.stores()
+            for cluster in store.clusters.values()
+            for service in cluster.services.values()
+        ]
+
     def tasks(self) -> list[Task]:
         return [
             task

@@ -15,6 +15,8 @@ PREVIOUS = "AWSPREVIOUS"
 MAX_SECRET = 65536
 """Bytes of a secret's value, as Secrets Manager has it."""
 
+ALARM_STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
+
 _SERVICES = ("secretsmanager", "ssm")
 
 
@@ -43,11 +45,14 @@ class Secret:
 
 
 class Registered:
-    """Secrets by the names and ARNs under which they were registered, environment files by ARN."""
+    """Secrets by the names and ARNs under which they were registered, environment files by ARN,
+    states of CloudWatch alarms by name.
+    """
 
     def __init__(self) -> None:
         self._secrets: dict[str, Secret] = {}
         self._files: dict[str, Mapping[str, str]] = {}
+        self.alarms: dict[str, str] = {}
 
     def set_secret(self, name: str, value: Any, stage: str | None, version: str | None) -> None:
         """:raises ValueError: no name, or a value that cannot be a variable's."""
@@ -75,6 +80,15 @@ class Registered:
         if not isinstance(text, str):
             raise ValueError("an environment file is a text")
         self._files[arn] = parse_env_file(text)
+
+    def set_alarm(self, name: str, state: Any) -> None:
+        """:raises ValueError: no name, or no state that an alarm can have."""
+        if not name:
+            raise ValueError("an alarm has a name")
+        if state not in ALARM_STATES:
+            states = ", ".join(ALARM_STATES)
+            raise ValueError(f"an alarm is in one of the states {states}, not {state!r}")
+        self.alarms[name] = state
 
     def secret(self, reference: SecretReference) -> Secret | None:
         """The one that was registered under the reference's ARN or name: an ARN counts with and

@@ -9,9 +9,25 @@ from random import Random
 from typing import Any
 
 import pytest
-from account import CONTAINER
-from account import Account
 from kecs_server.errors import InvalidParameterException
+from kecs_server.operations.registry import Call
+from kecs_server.operations.table import all_operations
+from kecs_server.state.realm import Realm
+
+CONTAINER = {"name": "app", "image": "busybox", "memory": 64}
+
+
+class Account:
+    """The operations of an account, without HTTP. Nothing runs."""
+
+    def __init__(self, realm: Realm | None = None, region: str = "us-east-1") -> None:
+        self.realm = realm or Realm(
+            id="r", name="pages", engine="process", images={}, wake=lambda _: None
+        )
+        self._call = Call(realm=self.realm, account="123456789012", region=region)
+
+    def __call__(self, operation: str, **params: Any) -> Any:
+        return all_operations().operations()[operation].handler(self._call, params)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from kecs_server.protocol.dispatch import Dispatcher
 from kecs_server.protocol.model import TARGET_PREFIX
 from kecs_server.protocol.signature import Caller
 from kecs_server.protocol.signature import SignedRequest
+from kecs_server.scheduler import services
 from kecs_server.state.realm import Realm
 from kecs_server.state.realms import Realms
 
@@ -75,7 +76,6 @@ class World:
         task.last_status = Status.RUNNING
         for container in task.containers:
             container.last_status = "RUNNING"
-        made = self.get("CreateService", serviceName="web", taskDefinition="app", desiredCount=1)
         self.get("RegisterDaemonTaskDefinition", family="agent", containerDefinitions=[app])
         express = self.get(
             "CreateExpressGatewayService",
@@ -84,6 +84,15 @@ class World:
             primaryContainer={"image": "web"},
             serviceName="express",
         )
+        hook = {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]}
+        made = self.get(
+            "CreateService",
+            serviceName="web",
+            taskDefinition="app",
+            desiredCount=1,
+            deploymentConfiguration={"lifecycleHooks": [hook]},
+        )
+        deployment = made["service"]["currentServiceDeployment"]
         return {
             **self._make_gateways(),
             "express": express["service"]["serviceArn"],
@@ -91,6 +100,9 @@ class World:
             "task": run["tasks"][0]["taskArn"],
             "service": made["service"]["serviceArn"],
             "definition": self.arn("task-definition/app:1"),
+            "deployment": deployment,
+            "revision": made["service"]["currentServiceRevisions"][0]["arn"],
+            "hook": self._paused(deployment),
         }
 
     def _make_gateways(self) -> dict[str, Any]:
@@ -116,6 +128,13 @@ class World:
         )
         (route,) = self.get("ListGatewayRoutes")["gatewayRoutes"]
         return {"free gateway": "free", "route": route["gatewayRouteArn"]}
+
+    def _paused(self, deployment: str) -> str:
+        """The id of the hook at which the service deployment waits, once it has been looked at."""
+        cluster = self.realm.store(ACCOUNT, REGION).clusters["default"]
+        services.reconcile(cluster, cluster.services["web"], self.realm.clock.now())
+        described = self.get("DescribeServiceDeployments", serviceDeploymentArns=[deployment])
+        return str(described["serviceDeployments"][0]["lifecycleHookDetails"][0]["hookId"])
 
     def arn(self, resource: str) -> str:
         return f"arn:aws:ecs:{REGION}:{ACCOUNT}:{resource}"

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.deploying import begin
+from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import new_task
 from kecs_server.domain.references import Resources
-from kecs_server.domain.service import Deployment
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
@@ -179,8 +180,8 @@ class World:
             },
             request={},
             settings={},
-            deployments=[self.deployment("1")],
         )
+        begin(service, self.deployment("1"), 0.0)
         self.cluster.services["s"] = service
         self.change(service, lambda: service.want(count))
         return service
@@ -453,8 +454,7 @@ def test_random_lives(world: World, seed: int) -> None:
             world.change(service, lambda: service.want(chance.randint(0, 5)))
         else:
             new = world.deployment(f"{number + 2}")
-            world.change(service, lambda new=new: service.deployments.insert(0, new))
-            world.change(service, lambda: service.want(service.desired_count))
+            world.change(service, lambda new=new: begin(service, new, world.realm.clock.now()))
         with world.realm.changing():
             world.realm.clock.advance(chance.choice([0.0, 40.0]))
     world.engine.fate = lambda name: None

@@ -2,113 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from kecs_server.domain.cluster import Cluster
-from kecs_server.domain.service import Deployment
-from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
-from kecs_server.domain.task import Task
 from kecs_server.domain.task import move
 from kecs_server.domain.task import want_stopped
-from kecs_server.domain.task_definition import TaskDefinition
-from kecs_server.scheduler import services
 from kecs_server.scheduler.services import EARLY
 from kecs_server.scheduler.services import FIRST_PAUSE
 from kecs_server.scheduler.services import FIRST_RETRY
 from kecs_server.scheduler.services import HEALTHY_AFTER
 from kecs_server.scheduler.services import LAST_PAUSE
-from kecs_server.scheduler.services import Outcome
+from service_world import World
 
 STEADY = "(service s) has reached a steady state."
-PREFIX = "arn:aws:ecs:us-east-1:123456789012:"
-
-
-class World:
-    """A service of `count` tasks, its scheduler's looks, and a clock that is set by hand."""
-
-    def __init__(self, count: int) -> None:
-        self.now = 1_000_000.0
-        self.cluster = Cluster(name="c", arn=PREFIX + "cluster/c", settings=[], request={})
-        self.service = Service(
-            name="s",
-            arn=PREFIX + "service/c/s",
-            cluster_arn=self.cluster.arn,
-            created_at=self.now,
-            created_by="me",
-            desired_count=count,
-            scheduling_strategy="REPLICA",
-            deployment_configuration={"minimumHealthyPercent": 100, "maximumPercent": 200},
-            request={},
-            settings={},
-        )
-        self.cluster.services["s"] = self.service
-        self.deploy("1")
-
-    def deploy(self, number: str, *mappings: dict[str, Any]) -> None:
-        container = {"name": "app", "image": "i", "essential": True, "portMappings": mappings}
-        definition = TaskDefinition(
-            arn=PREFIX + "task-definition/f:1",
-            family="f",
-            revision=1,
-            body={"containerDefinitions": [container]},
-            compatibilities=["EC2"],
-            requires_attributes=[],
-            registered_at=self.now,
-            registered_by="me",
-        )
-        deployment = Deployment(
-            number=number,
-            task_definition=definition,
-            created_at=self.now,
-            updated_at=self.now,
-            launch_type="EC2",
-        )
-        self.service.deployments.insert(0, deployment)
-        self.service.is_steady = False
-
-    def look(self) -> Outcome:
-        return services.reconcile(self.cluster, self.service, self.now)
-
-    def started(self) -> list[Task]:
-        """The tasks that a look starts."""
-        before = set(self.cluster.tasks)
-        self.look()
-        return [task for id, task in self.cluster.tasks.items() if id not in before]
-
-    def run(self, *tasks: Task) -> None:
-        for task in tasks:
-            self._change(task, lambda task: move(task, Status.RUNNING, self.now))
-
-    def exit(self, *tasks: Task) -> None:
-        for task in tasks:
-            task.execution_stopped_at = self.now
-            self.stop(task, "EssentialContainerExited")
-
-    def stop(self, task: Task, code: str) -> None:
-        want_stopped(task, code, "r", self.now)
-        self._change(task, lambda task: move(task, Status.STOPPED, self.now))
-
-    def _change(self, task: Task, change: Callable[[Task], None]) -> None:
-        before = task.last_status
-        change(task)
-        services.notice(self.service, task, before, self.now)
-
-    def live(self) -> set[str]:
-        return {task.id for task in self.cluster.tasks.values() if task.desired_status == "RUNNING"}
-
-    def pause_after_an_exit(self) -> float:
-        """Seconds until a task that has run for an instant is replaced."""
-        [task] = self.started()
-        self.run(task)
-        self.exit(task)
-        assert self.started() == []
-        due = self.look().look_again_at
-        assert due is not None
-        pause, self.now = due - self.now, due
-        return pause
 
 
 def test_steady_after_a_while_of_running() -> None:
