@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from api_steps import FARGATE
 from api_steps import NETWORK
 from api_steps import SLEEP
 from api_steps import container
@@ -526,3 +527,39 @@ def test_describe_many_in_pages(ecs: Any) -> None:
     assert (len(first["capacityProviders"]), len(first["failures"])) == (10, 1)
     second = call(capacityProviders=[*names, "none"], nextToken=first["nextToken"])
     assert (len(second["capacityProviders"]), second["failures"]) == (2, [])
+
+
+def test_a_service_changes_its_capacity(cluster: Any, admin: AdminClient) -> None:
+    create_group(cluster)
+    associate(cluster, "group", "FARGATE")
+    register(cluster, "far", container(command=SLEEP), **FARGATE)
+    cluster.create_service(
+        serviceName="web",
+        taskDefinition="far",
+        desiredCount=1,
+        launchType="FARGATE",
+        networkConfiguration=NETWORK,
+    )
+
+    def update(*names: str) -> Any:
+        strategy = [{"capacityProvider": name, "weight": 1} for name in names]
+        call = cluster.update_service
+        return call(service="web", capacityProviderStrategy=strategy)["service"]
+
+    def runs_on(*expected: str | None) -> bool:
+        """Whether that is the launch type and the provider of its one task."""
+        arns = cluster.list_tasks(serviceName="web")["taskArns"]
+        tasks = cluster.describe_tasks(tasks=arns)["tasks"] if arns else []
+        found = [(each["launchType"], each.get("capacityProviderName")) for each in tasks]
+        return found == [expected]
+
+    assert seen(admin, lambda: runs_on("FARGATE", None))
+    changed = update("group")
+    assert changed["capacityProviderStrategy"][0]["capacityProvider"] == "group"
+    assert "platformVersion" not in changed
+    assert seen(admin, lambda: runs_on("EC2", "group"))
+    assert update("FARGATE")["platformVersion"] == "LATEST"
+    assert seen(admin, lambda: runs_on("FARGATE", "FARGATE"))
+    back = update()
+    assert (back["launchType"], "capacityProviderStrategy" in back) == ("FARGATE", False)
+    assert seen(admin, lambda: runs_on("FARGATE", None))

@@ -84,19 +84,12 @@ def _check_group_name(group: str) -> None:
 
 
 def check_instances(settings: Structure) -> None:
-    """:raises ClientException, InvalidParameterException: of a managed instances' provider."""
-    _check_role(settings["infrastructureRoleArn"])
+    """:raises InvalidParameterException: a provider of managed instances cannot have them."""
     scale_in = settings.get("infrastructureOptimization", {}).get("scaleInAfter", -1)
     if not -1 <= scale_in <= _LONGEST_IDLE:
         raise InvalidParameterException(f"scaleInAfter must be between -1 and {_LONGEST_IDLE}.")
     for problem in _template_problems(settings["instanceLaunchTemplate"]):
         raise InvalidParameterException(problem)
-
-
-def _check_role(role: str) -> None:
-    arn = parse_arn(role)
-    if arn is None or arn.service != "iam" or arn.kind != "role" or not arn.parts:
-        raise ClientException("Role is not valid")
 
 
 def _template_problems(template: Structure) -> Iterator[str]:

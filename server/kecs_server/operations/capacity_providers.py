@@ -22,6 +22,7 @@ from kecs_server.operations.capacity import checked_strategy
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
+from kecs_server.operations.roles import check_infrastructure_role
 
 Structure = dict[str, Any]
 
@@ -67,6 +68,7 @@ def create_capacity_provider(call: Call, params: Structure) -> Structure:
         _refuse_used_group(call, provider)
     else:
         cluster = _own_cluster(call, params)
+        check_infrastructure_role(instances["infrastructureRoleArn"])
         check_instances(instances)
         provider.settings, provider.cluster = _filled_instances(instances), cluster.name
         provider.begin("CREATE", call.now)
@@ -134,6 +136,7 @@ def update_capacity_provider(call: Call, params: Structure) -> Structure:
         old = provider.settings
         template = {**old["instanceLaunchTemplate"], **instances["instanceLaunchTemplate"]}
         settings = {**old, **instances, "instanceLaunchTemplate": template}
+        check_infrastructure_role(settings["infrastructureRoleArn"])
         check_instances(settings)
         provider.settings = settings
     provider.begin("UPDATE", call.now)

@@ -89,11 +89,15 @@ def updated_target(call: Call, cluster: Cluster, service: Service, params: Struc
     definition: TaskDefinition = current.definition
     if "taskDefinition" in params:
         definition = lookup.find_usable_definition(call, params["taskDefinition"])
-    capacity = placement.Capacity.of(cluster, current.launch_type, current.strategy)
-    if "capacityProviderStrategy" in params:
+    before = placement.Capacity.of(cluster, current.launch_type, current.strategy)
+    capacity = before
+    if params.get("capacityProviderStrategy"):
         capacity = placement.chosen_capacity(params, cluster, call.now)
+    elif "capacityProviderStrategy" in params:
+        # The model: an empty strategy leads back to the launch type.
+        capacity = placement.Capacity.of(cluster, before.runs_on, [])
     platform = current.platform_version
-    if "platformVersion" in params:
+    if "platformVersion" in params or capacity.runs_on != before.runs_on:
         platform = placement.checked_platform(params, capacity)
     network = params.get("networkConfiguration", current.network_configuration)
     placement.check_compatible(definition, capacity)

@@ -1,4 +1,4 @@
-"""Infrastructure roles, which gateways and Express services name."""
+"""Infrastructure roles, which gateways, Express services and capacity providers name."""
 
 from __future__ import annotations
 
