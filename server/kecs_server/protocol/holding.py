@@ -49,8 +49,10 @@ class _Answer:
     """How often the same answer was given before, to what may have been the same waiter."""
     hurried: float
     """How often what may have been the same waiter was answered since its first poll."""
+    ended: frozenset[int]
+    """Waiters of the operation that the answer ends."""
     others: frozenset[int]
-    """Waiters of the operation that it cannot have been: an answer would have ended them."""
+    """Waiters of the operation that it cannot have been: they would not have asked once more."""
 
 
 class _Asking:
@@ -105,7 +107,7 @@ class Holder:
         and has not reached its steady state, is not shown before it has, or has lost a task: on
         AWS polls are too far apart to meet the instant at which tasks that exit at once all run.
         A waiter that has been answered `HURRIED` times is answered when it can end, or its delay
-        is over.
+        is over; after an answer that is the first to end some waiter, a new one may be asking.
         """
         with self._lock:
             last = self._answers.get(question)
@@ -122,13 +124,15 @@ class Holder:
             answer = asking.answer_unlike(
                 lambda seen: _ended(operation, seen) <= last.others or _is_undecided(seen)
             )
-        repeated, hurried, others = 0.0, 0.0, _ended(operation, answer)
+        ended = _ended(operation, answer)
+        repeated, hurried, others = 0.0, 0.0, frozenset[int]()
         if last is not None and is_next:
             counts_for = 1.0 if pause >= CLIENT_DELAY else SOONER
-            hurried, others = last.hurried + counts_for, others | last.others
+            if ended <= last.ended:
+                hurried, others = last.hurried + counts_for, ended | last.others
             if answer == last.answer:
                 repeated = last.repeated + counts_for
-        given = _Answer(answer, time.monotonic(), repeated, hurried, others)
+        given = _Answer(answer, time.monotonic(), repeated, hurried, ended, others)
         self._remember(question, given)
         return answer
 

@@ -102,6 +102,25 @@ def test_a_missing_task_fails_one_waiter_and_not_the_other(asked: Asked) -> None
     assert [asked.poll() for _ in range(3)] == [0.0, 0.0, 6.0]
 
 
+def test_waits_that_follow_each_other_at_once_are_all_told(asked: Asked) -> None:
+    for _ in range(2 * holding.HURRIED):
+        asked.answer = PENDING
+        assert asked.poll() == 0.0
+        asked.becomes = (asked.now + 0.3, RUNNING)
+        assert asked.poll() == pytest.approx(0.3 - 2 * holding.CLIENT_DELAY)
+
+
+def test_many_changes_do_not_use_up_the_attempts_of_who_waits_for_another(asked: Asked) -> None:
+    asked.answer = RUNNING
+    asked.poll()
+    held = []
+    for number in range(4 * holding.HURRIED):
+        some: Any = {"tasks": [*RUNNING["tasks"], *STOPPED["tasks"] * number], "failures": []}
+        asked.becomes = (asked.now + 0.3, some)
+        held.append(asked.poll())
+    assert held.count(6.0) > 2 * holding.HURRIED
+
+
 def test_an_ended_realm_holds_nobody(asked: Asked) -> None:
     asked.poll()
     asked.realm.end()
