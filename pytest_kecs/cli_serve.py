@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -272,13 +273,27 @@ def _signals(
         for number in numbers
         if before[number] is not signal.SIG_IGN or number in also_ignored
     ]
-    for number in caught:
-        signal.signal(number, lambda received, _: events.put(_Signalled(received)))
-    try:
-        yield events
-    finally:
+    # Python runs a handler in the main thread alone, and a signal may come just before that waits
+    # for the queue; the bytes that are written for signals wake a thread that is waiting for them.
+    reader, writer = socket.socketpair()
+    writer.settimeout(0)
+
+    def forward() -> None:
+        with reader:
+            while numbers := reader.recv(1):
+                events.put(_Signalled(numbers[0]))
+
+    _watch("kecs-signals", forward)
+    with writer:
+        woken = signal.set_wakeup_fd(writer.fileno())
         for number in caught:
-            signal.signal(number, before[number])
+            signal.signal(number, lambda received, _: None)
+        try:
+            yield events
+        finally:
+            for number in caught:
+                signal.signal(number, before[number])
+            signal.set_wakeup_fd(woken)
 
 
 def _variables(launcher: Launcher, region: str) -> dict[str, str]:

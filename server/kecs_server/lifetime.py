@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
+import socket
 import sys
 import threading
 import time
-from queue import Empty
-from queue import SimpleQueue
 
 
 class Lifetime:
@@ -21,12 +21,21 @@ class Lifetime:
 
     def __init__(self, owner_pid: int | None, lease: float | None) -> None:
         self._lock = threading.RLock()
-        # A signal may come just before the wait begins: what was put before it is not missed.
-        self._news: SimpleQueue[None] = SimpleQueue()
+        # What was written before the wait begins ends it too.
+        self._news, self._writer = socket.socketpair()
+        self._news.settimeout(0)
+        self._writer.settimeout(0)
         self._reason: str | None = None
         self._owner_pid: int | None = None
         self._deadline: float | None = None
         self.renew(owner_pid, lease)
+
+    def heed_signals(self) -> None:
+        """Let a signal that has a handler end the wait, so that its handler is run. Python runs it
+        in the main thread only, which a signal just before the wait, or one that another thread
+        got, would not wake from a lock.
+        """
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
     def renew(self, owner_pid: int | None, lease: float | None) -> None:
         """Take another owner, or none and a lease."""
@@ -35,7 +44,7 @@ class Lifetime:
             self._deadline = None
             if owner_pid is None and lease is not None:
                 self._deadline = time.monotonic() + lease
-        self._news.put(None)
+        self._tell()
         if owner_pid is not None:
             threading.Thread(
                 target=self._watch, args=(owner_pid,), name="owner-watch", daemon=True
@@ -48,7 +57,7 @@ class Lifetime:
 
     def stop(self, reason: str) -> None:
         self._reason = self._reason or reason
-        self._news.put(None)
+        self._tell()
 
     def wait(self) -> str:
         """Wait for the end; returns why it came."""
@@ -56,9 +65,20 @@ class Lifetime:
             remaining = self.remaining()
             if remaining is not None and remaining <= 0:
                 return "the lease is over"
-            with contextlib.suppress(Empty):
-                self._news.get(timeout=remaining)
+            select.select([self._news], [], [], remaining)
+            with contextlib.suppress(BlockingIOError):
+                self._news.recv(4096)
         return self._reason
+
+    def close(self) -> None:
+        signal.set_wakeup_fd(-1)
+        self._news.close()
+        self._writer.close()
+
+    def _tell(self) -> None:
+        # What is full wakes as well; what is closed wakes nobody.
+        with contextlib.suppress(OSError):
+            self._writer.send(b"\0")
 
     def _watch(self, owner_pid: int) -> None:
         wait_for_exit(owner_pid)

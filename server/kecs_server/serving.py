@@ -122,6 +122,7 @@ def serve(settings: ServerSettings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+    lifetime.heed_signals()
     with socket.socket(fileno=settings.listen_fd) as listener:
         host, port = listener.getsockname()[:2]
         relays = Relays()
@@ -142,6 +143,7 @@ def serve(settings: ServerSettings) -> None:
     _log.info("%s ends: %s", settings.name, lifetime.wait())
     relays.close()
     _end(server, environment, settings)
+    lifetime.close()
 
 
 def _end(server: BaseWSGIServer, environment: Environment, settings: ServerSettings) -> None:
