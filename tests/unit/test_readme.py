@@ -23,6 +23,7 @@ NESTED = (
     "ContainerOverride",
     "CreateManagedInstancesProviderConfiguration",
     "DaemonContainerDefinition",
+    "DaemonDeploymentConfiguration",
     "DaemonLinuxParameters",
     "DaemonVolume",
     "DeploymentConfiguration",

@@ -10,6 +10,7 @@ from kecs_server.domain.arns import new_uuid
 from kecs_server.domain.capacity_provider import BUILT_IN
 from kecs_server.domain.capacity_provider import CHANGE_TIME
 from kecs_server.domain.capacity_provider import CapacityProvider
+from kecs_server.domain.daemon import Daemon
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.domain.tags import Tags
@@ -57,6 +58,7 @@ class Cluster:
     deleted_at: float | None = None
     tasks: dict[str, Task] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
+    daemons: dict[str, Daemon] = field(default_factory=dict)
 
     @property
     def is_active(self) -> bool:
@@ -117,6 +119,9 @@ class Cluster:
 
     def pending_count(self) -> int:
         return sum(task.last_status < Status.RUNNING for task in self.tasks.values())
+
+    def daemon_tasks(self, daemon_name: str) -> list[Task]:
+        return [task for task in self.tasks.values() if task.daemon_name == daemon_name]
 
     def service_tasks(self, service_name: str) -> list[Task]:
         return [task for task in self.tasks.values() if task.service_name == service_name]

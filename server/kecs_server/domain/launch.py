@@ -44,6 +44,7 @@ class Launch:
     subnets: Sequence[str] = ()
     started_by: str | None = None
     service_name: str | None = None
+    daemon_name: str | None = None
     enable_execute_command: bool = False
     overrides: Structure = field(default_factory=dict)
     tags: Tags = field(default_factory=list)
@@ -88,6 +89,7 @@ def new_task(launch: Launch) -> Task:
         network_interface=_interface(launch) if is_awsvpc else None,
         started_by=launch.started_by,
         service_name=launch.service_name,
+        daemon_name=launch.daemon_name,
         enable_execute_command=launch.enable_execute_command,
         tags=list(launch.tags),
         last_status=Status.PROVISIONING if is_awsvpc else Status.PENDING,

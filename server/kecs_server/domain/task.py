@@ -133,6 +133,7 @@ class Task:
     """Where all its containers are reached, once the engine knows."""
     started_by: str | None = None
     service_name: str | None = None
+    daemon_name: str | None = None
     enable_execute_command: bool = False
     tags: Tags = field(default_factory=list)
     last_status: Status = Status.PENDING

@@ -135,6 +135,7 @@ def delete_cluster(call: Call, params: Structure) -> Structure:
         for service in cluster.services.values():
             service.status = INACTIVE
         cluster.deleted_at = call.now
+        cluster.daemons.clear()
         for gateway in call.store.gateways.values():
             gateway.associations.pop(cluster.arn, None)
     return {"cluster": views.cluster_view(cluster, call.now), "clusterCount": 0}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from kecs_server.operations import account_settings
 from kecs_server.operations import capacity_providers
 from kecs_server.operations import clusters
+from kecs_server.operations import daemon_deployments
 from kecs_server.operations import daemon_task_definitions
+from kecs_server.operations import daemons
 from kecs_server.operations import deployments
 from kecs_server.operations import execute_command
 from kecs_server.operations import express
@@ -25,7 +27,7 @@ FAMILIES = {
     "Services": (services,),
     "Express services": (express,),
     "Service deployments": (deployments,),
-    "Daemons": (daemon_task_definitions,),
+    "Daemons": (daemons, daemon_deployments, daemon_task_definitions),
     "Gateways": (gateways,),
     "Tags": (tags,),
     "Account settings": (account_settings,),

@@ -25,6 +25,7 @@ from kecs_server.errors import ResourceNotFoundException
 from kecs_server.errors import ServiceNotFoundException
 from kecs_server.operations import lookup
 from kecs_server.operations.daemon_task_definitions import known_definition
+from kecs_server.operations.daemons import find_daemon
 from kecs_server.operations.gateways import find_gateway
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
@@ -114,6 +115,7 @@ def _capacity_provider(call: Call, text: str) -> CapacityProvider:
 _FINDERS: Mapping[str, Callable[[Call, str], Tagged]] = {
     "capacity-provider": _capacity_provider,
     "cluster": _cluster,
+    "daemon": find_daemon,
     "daemon-task-definition": known_definition,
     "gateway": find_gateway,
     "service": _service,

@@ -18,7 +18,6 @@ from kecs_server.domain.task import want_stopped
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import ConflictException
 from kecs_server.errors import InvalidParameterException
-from kecs_server.errors import NotImplementedException
 from kecs_server.errors import ServiceNotFoundException
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
@@ -104,8 +103,8 @@ def list_tasks(call: Call, params: Structure) -> Structure:
     cluster = lookup.find_cluster(call, params.get("cluster"))
     if "startedBy" in params and {"family", "serviceName", "containerInstance"} & params.keys():
         raise InvalidParameterException("startedBy cannot be combined with another filter.")
-    if "daemonName" in params:
-        raise NotImplementedException("pytest-kecs has no daemons yet, so no tasks of one.")
+    if "daemonName" in params and params["daemonName"] not in cluster.daemons:
+        raise InvalidParameterException("The specified daemon was not found.")
     service = None
     if "serviceName" in params:
         service = lookup.find_service(call, cluster, params["serviceName"])
@@ -116,6 +115,7 @@ def list_tasks(call: Call, params: Structure) -> Structure:
         "started_by": params.get("startedBy"),
         "launch_type": params.get("launchType"),
         "service_name": service.name if service else None,
+        "daemon_name": params.get("daemonName"),
     }
     family = params.get("family")
     instance = params.get("containerInstance", "").rpartition("/")[2]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.daemon import Daemon
 from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.images import Images
@@ -20,7 +21,7 @@ from kecs_server.state.registered import Registered
 from kecs_server.state.store import Store
 from kecs_server.state.timeline import Timeline
 
-Managed = Gateway | DaemonTaskDefinition
+Managed = Daemon | DaemonTaskDefinition | Gateway
 """What the scheduler looks after besides tasks and services."""
 
 
@@ -114,6 +115,9 @@ class Realm:
         service = cluster.services.get(task.service_name or "")
         if service is not None:
             self.touch_service(cluster, service)
+        daemon = cluster.daemons.get(task.daemon_name or "")
+        if daemon is not None:
+            self.touch_managed(daemon)
 
     def look_at_task(self, cluster: Cluster, task: Task) -> None:
         """Something may be due for the task, which has not changed."""

@@ -57,6 +57,12 @@ REFERENCES = {
 KINDS: dict[str | int, str] = {
     "cluster": "cluster/default",
     "clusters": "cluster/default",
+    "capacityProviderArns": "capacity-provider/instances",
+    "clusterArn": "cluster/default",
+    "daemonArn": "daemon/default/logs",
+    "daemonDeploymentArns": "daemon-deployment/default/logs/x",
+    "daemonRevisionArns": "daemon-revision/default/logs/x",
+    "daemonTaskDefinitionArn": "daemon-task-definition/agent:1",
     "daemonTaskDefinition": "daemon-task-definition/agent:1",
     "gateway": "gateway/front",
     "gatewayRouteArn": "gateway-route/front/x",
@@ -319,6 +325,11 @@ def _filled(value: Any, names: Structure) -> Any:
 
 _BASES: dict[str, Structure] = {
     "AssociateGatewayWithCluster": {"gateway": "front", "cluster": "default"},
+    "CreateDaemon": {
+        "daemonName": "new",
+        "daemonTaskDefinitionArn": "@daemon definition",
+        "capacityProviderArns": ["@instances"],
+    },
     "CreateExpressGatewayService": {
         "infrastructureRoleArn": "arn:aws:iam::123456789012:role/x",
         "executionRoleArn": "arn:aws:iam::123456789012:role/y",
@@ -330,9 +341,13 @@ _BASES: dict[str, Structure] = {
         "infrastructureRoleArn": "arn:aws:iam::123456789012:role/x",
         "configuration": {"hostSharedAlb": {}},
     },
+    "DeleteDaemon": {"daemonArn": "@daemon"},
     "DeleteDaemonTaskDefinition": {"daemonTaskDefinition": "agent:1"},
     "DeleteExpressGatewayService": {"serviceArn": "@express"},
     "DeleteGateway": {"gateway": "@free gateway"},
+    "DescribeDaemon": {"daemonArn": "@daemon"},
+    "DescribeDaemonDeployments": {"daemonDeploymentArns": ["@daemon deployment"]},
+    "DescribeDaemonRevisions": {"daemonRevisionArns": ["@daemon revision"]},
     "DescribeDaemonTaskDefinition": {"daemonTaskDefinition": "agent"},
     "DescribeExpressGatewayService": {"serviceArn": "@express"},
     "DescribeGateway": {"gateway": "front"},
@@ -342,6 +357,11 @@ _BASES: dict[str, Structure] = {
     "RegisterDaemonTaskDefinition": {
         "family": "new",
         "containerDefinitions": [{"name": "app", "image": "busybox"}],
+    },
+    "UpdateDaemon": {
+        "daemonArn": "@daemon",
+        "daemonTaskDefinitionArn": "@daemon definition",
+        "capacityProviderArns": ["@instances"],
     },
     "UpdateExpressGatewayService": {"serviceArn": "@express"},
     "UpdateGateway": {"gateway": "front"},
@@ -364,6 +384,8 @@ _BASES: dict[str, Structure] = {
     "DescribeTasks": {"tasks": ["@task"]},
     "ExecuteCommand": {"task": "@task", "command": "ls", "interactive": True},
     "GetTaskProtection": {"cluster": "default", "tasks": ["@task"]},
+    "ListDaemonDeployments": {"daemonArn": "@daemon"},
+    "ListDaemons": {"clusterArn": "default"},
     "ListTagsForResource": {"resourceArn": "@cluster"},
     "PutAccountSetting": {"name": "containerInsights", "value": "enhanced"},
     "PutAccountSettingDefault": {"name": "containerInsights", "value": "enhanced"},

@@ -76,7 +76,6 @@ class World:
         task.last_status = Status.RUNNING
         for container in task.containers:
             container.last_status = "RUNNING"
-        self.get("RegisterDaemonTaskDefinition", family="agent", containerDefinitions=[app])
         express = self.get(
             "CreateExpressGatewayService",
             infrastructureRoleArn="arn:aws:iam::123456789012:role/x",
@@ -95,6 +94,7 @@ class World:
         deployment = made["service"]["currentServiceDeployment"]
         return {
             **self._make_gateways(),
+            **self._make_daemon(),
             "express": express["service"]["serviceArn"],
             "cluster": self.arn("cluster/default"),
             "task": run["tasks"][0]["taskArn"],
@@ -103,6 +103,40 @@ class World:
             "deployment": deployment,
             "revision": made["service"]["currentServiceRevisions"][0]["arn"],
             "hook": self._paused(deployment),
+        }
+
+    def _make_daemon(self) -> dict[str, Any]:
+        """On a provider of managed instances."""
+        provider = self.get(
+            "CreateCapacityProvider",
+            name="instances",
+            cluster="default",
+            managedInstancesProvider={
+                "infrastructureRoleArn": "arn:aws:iam::123456789012:role/x",
+                "instanceLaunchTemplate": {
+                    "ec2InstanceProfileArn": "arn:aws:iam::123456789012:instance-profile/x",
+                    "networkConfiguration": NETWORK["awsvpcConfiguration"],
+                },
+            },
+        )["capacityProvider"]["capacityProviderArn"]
+        definition = self.get(
+            "RegisterDaemonTaskDefinition",
+            family="agent",
+            containerDefinitions=[{"name": "agent", "image": "busybox"}],
+        )["daemonTaskDefinitionArn"]
+        made = self.get(
+            "CreateDaemon",
+            daemonName="logs",
+            daemonTaskDefinitionArn=definition,
+            capacityProviderArns=[provider],
+        )
+        daemon = self.get("DescribeDaemon", daemonArn=made["daemonArn"])["daemon"]
+        return {
+            "instances": provider,
+            "daemon definition": definition,
+            "daemon": made["daemonArn"],
+            "daemon deployment": made["deploymentArn"],
+            "daemon revision": daemon["currentRevisions"][0]["arn"],
         }
 
     def _make_gateways(self) -> dict[str, Any]:
