@@ -22,6 +22,7 @@ from benchmarks import loads
 from benchmarks import machine
 from benchmarks import memory
 from benchmarks import moto
+from benchmarks import planner
 from benchmarks import pytest_runs
 from benchmarks import start
 from benchmarks import table
@@ -37,6 +38,7 @@ _GROUPS: Mapping[str, Callable[[Plan], list[Row]]] = {
     "calls": calls.measure,
     "tasks": tasks.measure,
     "loads": loads.measure,
+    "planner": planner.measure,
     "memory": memory.measure,
     "kind": kind.measure,
 }

@@ -13,6 +13,7 @@ class Plan:
     starts: of servers. runs: of pytest. suites: of whole suites with `suite_tests` tests.
     calls: of API calls. tasks: of processes. pods: of Pods. chains: of a dependsOn chain.
     crowds: of `crowd` tasks at once. long_tasks: that run while the server's memory is read.
+    services: that are planned.
     """
 
     directory: Path
@@ -27,6 +28,7 @@ class Plan:
     crowds: int = 5
     crowd: int = 200
     long_tasks: int = 1000
+    services: int = 1000
 
     @classmethod
     def quick(cls, directory: Path) -> Plan:
@@ -44,4 +46,5 @@ class Plan:
             crowds=1,
             crowd=10,
             long_tasks=20,
+            services=20,
         )

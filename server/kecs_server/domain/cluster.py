@@ -16,6 +16,7 @@ from kecs_server.domain.service import Service
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
+from kecs_server.domain.tasks import Tasks
 
 Structure = dict[str, Any]
 
@@ -56,7 +57,7 @@ class Cluster:
     is_provisioning: bool = False
     """Whether the first attachments came with the cluster, which is not ACTIVE before they are."""
     deleted_at: float | None = None
-    tasks: dict[str, Task] = field(default_factory=dict)
+    tasks: Tasks = field(default_factory=Tasks)
     services: dict[str, Service] = field(default_factory=dict)
     daemons: dict[str, Daemon] = field(default_factory=dict)
 
@@ -124,7 +125,8 @@ class Cluster:
         return [task for task in self.tasks.values() if task.daemon_name == daemon_name]
 
     def service_tasks(self, service_name: str) -> list[Task]:
-        return [task for task in self.tasks.values() if task.service_name == service_name]
+        """In the order of their creation."""
+        return list(self.tasks.of_service(service_name))
 
 
 def _attachments(provider: CapacityProvider) -> list[Attachment]:

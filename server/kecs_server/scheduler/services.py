@@ -6,7 +6,6 @@ Changes the records it is given and returns the tasks it made; the loop publishe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,11 +110,11 @@ def reconcile(
         return Outcome(())
     if service.status == DRAINING:
         return _drain(service, tasks, now)
-    members = {task.id: _member(service, task, now) for task in tasks}
+    moments: list[float] = []
+    members = {task.id: _member(service, task, now, moments) for task in tasks}
     seen = _seen(tasks, members)
     rollouts.note_healthy(service, seen)
     progress = rollouts.advance(service, seen, now, alarms)
-    moments = [at for task in tasks for at in _moments(service, task) if at > now]
     if progress.look_again_at is not None:
         moments.append(progress.look_again_at)
     touched: list[Task] = []
@@ -141,7 +140,8 @@ def reconcile(
     if not touched and not is_waiting:
         _settle(service, seen, now)
         _warn_if_blocked(service, tasks, members, now)
-    return Outcome(touched, progress.calls, min(moments, default=None))
+    at = min((at for at in moments if at > now), default=None)
+    return Outcome(touched, progress.calls, at)
 
 
 def _seen(tasks: Sequence[Task], members: Mapping[str, Member]) -> rollouts.Tasks:
@@ -168,6 +168,9 @@ def _plans(
         current = service.primary.id
         whole = [_of(members[task.id], is_current=task.started_by == current) for task in tasks]
         return [(service.primary, plan(_limits(service, service.desired_count), whole))]
+    way = service.current
+    sides = 2 if way is not None and way.is_side_by_side else 1
+    room = _limits(service, service.desired_count).ceiling * sides - len(tasks)
     result = []
     for deployment in service.deployments:
         count = deployment.desired_count = held.get(deployment.id, 0)
@@ -176,7 +179,10 @@ def _plans(
             for task in tasks
             if task.started_by == deployment.id
         ]
-        result.append((deployment, plan(_limits(service, count), own)))
+        decided = plan(_limits(service, count), own)
+        start = max(0, min(decided.start, room))
+        room -= start
+        result.append((deployment, replace(decided, start=start)))
     return result
 
 
@@ -238,53 +244,37 @@ def _doubled(times: int) -> int:
     return int(2 ** min(times - 1, 20))
 
 
-def _moments(service: Service, task: Task) -> Iterator[float]:
-    """When something may be done about the task that may not be done before."""
-    healthy_at = _healthy_at(service, task)
-    if healthy_at is not None:
-        yield healthy_at
-    if task.protected_until is not None:
-        yield task.protected_until
-    if task.started_at is not None and task.has_health_check:
-        yield task.started_at + service.health_grace
+def _member(service: Service, task: Task, now: float, moments: list[float]) -> Member:
+    """The task as the planner sees it; `moments` get the times at which that changes by itself.
 
-
-def _healthy_at(service: Service, task: Task) -> float | None:
-    """When the task counts as healthy (realm's clock); None: it does not run.
-
-    One with a health check does so when that says so. One of an older deployment does so at once:
-    it serves until newer ones have shown that they stay.
+    A task with a health check is healthy when that says so, one without after `HEALTHY_AFTER`. One
+    of an older deployment is so at once: it serves until newer ones have shown that they stay. What
+    health checks find in the grace period is ignored (ecs-facts 7.6).
     """
-    is_running = task.last_status == Status.RUNNING and task.desired_status == "RUNNING"
-    if not is_running or task.started_at is None:
-        return None
-    if task.has_health_check:
-        return task.started_at if task.health_status == "HEALTHY" else None
     is_current = task.started_by == service.primary.id
-    return task.started_at + (HEALTHY_AFTER if is_current else 0.0)
-
-
-def _is_healthy(service: Service, task: Task, now: float) -> bool:
-    healthy_at = _healthy_at(service, task)
-    return healthy_at is not None and healthy_at <= now
-
-
-def _member(service: Service, task: Task, now: float) -> Member:
+    is_running = task.last_status == Status.RUNNING
+    is_failing = False
+    healthy_at = None
+    if task.has_health_check:
+        grace_until = (task.started_at or task.created_at) + service.health_grace
+        moments.append(grace_until)
+        status = task.health_status
+        is_failing = status == "UNHEALTHY" and now >= grace_until
+        healthy_at = task.started_at if is_running and status == "HEALTHY" else None
+    elif is_running and task.started_at is not None:
+        healthy_at = task.started_at + (HEALTHY_AFTER if is_current else 0.0)
+        moments.append(healthy_at)
+    if task.protected_until is not None:
+        moments.append(task.protected_until)
+    is_stopping = task.desired_status == "STOPPED"
     return Member(
         id=task.id,
-        is_current=task.started_by == service.primary.id,
-        is_healthy=_is_healthy(service, task, now),
-        is_stopping=task.desired_status == "STOPPED",
+        is_current=is_current,
+        is_healthy=not is_stopping and healthy_at is not None and healthy_at <= now,
+        is_stopping=is_stopping,
         is_protected=task.is_protected(now),
-        is_failing=_is_failing(service, task, now),
+        is_failing=is_failing,
     )
-
-
-def _is_failing(service: Service, task: Task, now: float) -> bool:
-    """What health checks find in the grace period is ignored (ecs-facts 7.6)."""
-    if task.health_status != "UNHEALTHY":
-        return False
-    return task.started_at is None or now >= task.started_at + service.health_grace
 
 
 def _start(
