@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from typing import Any
 
 import pytest
@@ -54,6 +55,7 @@ say(later)
     assert not ipaddress.ip_address(address).is_unspecified
     assert seen["Name"] == "app"
     assert seen["Image"] == python[0]
+    assert re.fullmatch("sha256:[0-9a-f]{64}", later["ImageID"])
     assert seen["ContainerARN"] == task["containers"][0]["containerArn"]
     assert seen["DesiredStatus"] == "RUNNING"
     assert seen["Type"] == "NORMAL"
@@ -78,6 +80,28 @@ def test_the_task(kecs: Kecs, register: Any, python: Any) -> None:
     assert [each["Name"] for each in plain["Containers"]] == ["app"]
     assert "TaskTags" not in plain
     assert tagged["TaskTags"] == {"owner": "me"}
+
+
+def test_who_asks_too_often(kecs: Kecs, register: Any, python: Any) -> None:
+    script = """
+answers = [ask('')]
+while 'status' not in answers[-1]: answers.append(ask(''))
+say([len(answers), answers[-1]])
+"""
+    _, [[asked, refused]] = run(kecs, register, python, script)
+    assert asked > 60
+    assert refused == {"status": 429, "body": "You have reached maximum request limit."}
+
+
+def test_the_clock_of_a_task_on_fargate(kecs: Kecs, register: Any, python: Any) -> None:
+    task = {
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+    }
+    _, [seen] = run(kecs, register, python, "say(ask('/task'))", task=task)
+    assert seen["ClockDrift"]["ClockSynchronizationStatus"] in ("SYNCHRONIZED", "NOT_SYNCHRONIZED")
 
 
 def test_a_task_runs_when_all_of_it_does(kecs: Kecs, register: Any, python: Any) -> None:

@@ -5,6 +5,7 @@ A table maps patterns (`fnmatch`, case-sensitive, first match wins) to stand-ins
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from collections.abc import Mapping
@@ -107,3 +108,8 @@ def _words(value: str | Sequence[str], name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise ValueError(f"{name} is a command line or a list of words, not {value!r}")
     return tuple(value)
+
+
+def digest_of(image: str) -> str:
+    """What stands for the digest of an image of which there is only the name: always the same."""
+    return f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"

@@ -77,6 +77,7 @@ class Container:
     exit_code: int | None = None
     reason: str | None = None
     runtime_id: str | None = None
+    image_digest: str | None = None
     released: bool = False
     started: bool = False
     stopping: bool = False

@@ -173,10 +173,13 @@ class PortsBound(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerStarted(Observation):
-    """The container's first process runs. `runtime_id` names it in the engine's own terms."""
+    """The container's first process runs. `runtime_id` names it in the engine's own terms;
+    `image_digest` is `sha256:...`, where it is known.
+    """
 
     container: str
     runtime_id: str
+    image_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

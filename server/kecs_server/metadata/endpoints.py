@@ -22,6 +22,7 @@ from kecs_server.domain.task import Task
 from kecs_server.engines.base import Usage
 from kecs_server.environment import Environment
 from kecs_server.metadata.statistics import statistics_document
+from kecs_server.metadata.throttle import Throttle
 from kecs_server.metadata.views import account_of
 from kecs_server.metadata.views import container_document
 from kecs_server.metadata.views import moment
@@ -49,8 +50,13 @@ class Asker:
     container: Container
 
 
+class _TooMany(Exception):
+    """A task asks more often than it may."""
+
+
 def metadata_blueprint(environment: Environment) -> Blueprint:
     blueprint = Blueprint("metadata", __name__)
+    blueprint.register_error_handler(_TooMany, _refuse_too_many)
     endpoints = Endpoints(environment)
     for path, handler in (
         ("/v3/<id>", endpoints.container),
@@ -73,6 +79,7 @@ class Endpoints:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._last_usage: dict[str, Usage] = {}
+        self._throttle = Throttle()
 
     def container(self, id: str) -> Response:
         asker = self._asker(id)
@@ -110,6 +117,7 @@ class Endpoints:
     def credentials(self, id: str) -> Response:
         for realm, _, task in self._tasks():
             if task.credentials_id == id and task.role is not None and not task.is_stopped:
+                self._count(task)
                 return jsonify(self._role_credentials(realm, task, task.role))
         body = {
             "code": "InvalidIdInRequest",
@@ -155,8 +163,13 @@ class Endpoints:
         for realm, cluster, task in self._tasks():
             for container in task.containers:
                 if container.metadata_id == id:
+                    self._count(task)
                     return Asker(realm, cluster, task, container)
         return None
+
+    def _count(self, task: Task) -> None:
+        if not self._throttle.admits(task.id):
+            raise _TooMany
 
     def _tasks(self) -> Iterator[tuple[Realm, Cluster, Task]]:
         for realm in self._environment.realms.all():
@@ -231,6 +244,11 @@ class Endpoints:
 
 def _seconds_only(seconds: float | None) -> str:
     return f"{(moment(seconds) or '')[:19]}Z"
+
+
+def _refuse_too_many(error: _TooMany) -> Response:
+    text = "You have reached maximum request limit."
+    return Response(text, status=429, mimetype="text/plain")
 
 
 def _unknown() -> Response:

@@ -16,6 +16,7 @@ from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
+from kecs_server.metadata.clock import clock_drift
 
 Structure = dict[str, Any]
 
@@ -43,6 +44,7 @@ def task_document(
             "ExecutionStoppedAt": moment(task.execution_stopped_at),
             "AvailabilityZone": task.availability_zone,
             "LaunchType": task.launch_type,
+            "ClockDrift": clock_drift() if is_fargate else None,
             "FaultInjectionEnabled": bool(body.get("enableFaultInjection")),
             "TaskTags": _tags(task) if with_tags else None,
             "Containers": [
@@ -63,6 +65,7 @@ def container_document(
             "Name": container.name,
             "DockerName": _docker_name(task, container),
             "Image": definition["image"],
+            "ImageID": container.image_digest,
             "Ports": _ports(container),
             "Labels": _labels(task, container),
             "DesiredStatus": task.desired_status,

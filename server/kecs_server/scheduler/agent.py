@@ -231,6 +231,7 @@ def _on_container_started(task: Task, observation: base.ContainerStarted, now: f
     container.started_at = now
     container.last_status = "RUNNING"
     container.runtime_id = observation.runtime_id
+    container.image_digest = observation.image_digest
     task.news.append((now, f"container {container.name} RUNNING"))
     health.begin(container, now)
     if _has_started(task):

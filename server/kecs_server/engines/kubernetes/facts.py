@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +43,7 @@ class ContainerFact:
     name: str
     state: State
     runtime_id: str = ""
+    image_id: str = ""
     exit_code: int | None = None
     reason: str | None = None
 
@@ -115,9 +117,12 @@ def _container(status: Mapping[str, Any]) -> ContainerFact:
     ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
     if "running" in state:
         runtime_id = str(status.get("containerID", ""))
-        return ContainerFact(name=name, state=State.RUNNING, runtime_id=runtime_id)
+        image_id = str(status.get("imageID", ""))
+        return ContainerFact(
+            name=name, state=State.RUNNING, runtime_id=runtime_id, image_id=image_id
+        )
     if ended is not None:
-        return _ended(ended, name)
+        return replace(_ended(ended, name), image_id=str(status.get("imageID", "")))
     return _waiting(state.get("waiting") or {}, status, name)
 
 

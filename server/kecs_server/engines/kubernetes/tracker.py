@@ -45,6 +45,7 @@ class Container:
     life: int = 0
     phase: Phase = Phase.HELD
     runtime_id: str = ""
+    image_id: str = ""
     prepared: bool = False
     """Its image was seen to."""
     released: bool = False
@@ -201,6 +202,7 @@ class Task:
         if container.phase in (Phase.HELD, Phase.STOPPED) or fact.state is State.WAITING:
             return []
         container.runtime_id = fact.runtime_id or container.runtime_id
+        container.image_id = fact.image_id or container.image_id
         if fact.state is State.FAILED:
             return self._stopped(container, None, fact.reason)
         seen = self._started(container)
@@ -216,6 +218,7 @@ class Task:
             task_id=self.id,
             container=container.spec.name,
             runtime_id=container.runtime_id.rpartition("/")[2],  # containerd://...
+            image_digest=container.image_id.rpartition("@")[2] or None,  # NAME@sha256:...
         )
         return [*self._pull_ends(), started]
 

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from kecs_server.domain.images import digest_of
 from kecs_server.engines.base import KILLED
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
@@ -312,7 +313,10 @@ class ProcessEngine:
                 self._watch_memory(it, event["pid"])
                 self._observe(
                     ContainerStarted(
-                        task_id=it.task.id, container=it.spec.name, runtime_id=it.runtime_id
+                        task_id=it.task.id,
+                        container=it.spec.name,
+                        runtime_id=it.runtime_id,
+                        image_digest=digest_of(it.spec.image),
                     )
                 )
             elif event["event"] == "failed":

@@ -72,6 +72,12 @@ def test_running_and_exited() -> None:
         )
 
 
+def test_the_image_that_runs() -> None:
+    image = "docker.io/library/app@sha256:0123"
+    for state in ({"running": {}}, {"terminated": {"exitCode": 0}}):
+        assert fact(state=state, image="i", imageID=image).image_id == image
+
+
 def test_a_program_that_exits_with_128_did_run() -> None:
     assert ended(exitCode=128, reason="Error").state is State.EXITED
 
