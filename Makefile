@@ -30,7 +30,7 @@ test-kind: dev
 lint: dev
 	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy
 
-# The tables of README.md that code generates.
+# The tables of README.md and docs that code generates.
 tables: dev
 	@.venv/bin/python .ci/tables.py
 

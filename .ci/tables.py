@@ -1,15 +1,21 @@
-"""Put the tables that code generates into README.md."""
+"""Put the tables that code generates into README.md and docs."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from kecs_server.operations import effects
 from kecs_server.operations import table
+from kecs_server.protocol.model import operation_names
 
 from pytest_kecs.settings import reference_markdown
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+sys.path.insert(0, str(ROOT / "tests"))
+import coverage_table  # noqa: E402
 
 
 def replace_table(text: str, new: str) -> str:
@@ -21,6 +27,10 @@ def replace_table(text: str, new: str) -> str:
 
 
 text = README.read_text(encoding="utf-8")
-for new in (table.markdown(), effects.markdown(), reference_markdown()):
+for new in (table.markdown(operation_names()), effects.markdown(), reference_markdown()):
     text = replace_table(text, new)
 README.write_text(text, encoding="utf-8")
+
+docs = ROOT / "docs" / "api-coverage.md"
+docs.parent.mkdir(exist_ok=True)
+docs.write_text(coverage_table.markdown(), encoding="utf-8")

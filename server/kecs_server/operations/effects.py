@@ -1,7 +1,8 @@
-"""Parameters that are accepted, kept and given back, but change nothing yet.
+"""Parameters that are accepted, kept and given back, but change nothing yet, and those that are
+refused.
 
-The one list of them: the README shows it, and a test compares it with botocore's model and with
-the code, so that no parameter is ignored without being named here.
+The one list of them: the README shows it, and tests compare it with botocore's model and with what
+handlers read, so that no parameter is ignored without being named here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,17 @@ class Stored:
     engine: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`members` of the model's shape (or operation's input) `where` that no request may have yet,
+    and why.
+    """
+
+    where: str
+    members: tuple[str, ...]
+    reason: str
+
+
 _LATER = "not applied yet; the container runs without it"
 _NO_IAM = "there is no IAM here"
 _NO_BALANCER = "there are no load balancers, registries or meshes yet"
@@ -30,6 +42,7 @@ _RECORDS = "checked; the load balancers of gateways are records"
 _NO_TRAFFIC = "checked; the load balancers of Express services are records"
 _ONE_HOST = "the engine's host or cluster decides where a task runs"
 _NO_NAMESPACE = "a process shares the host's: nothing around it is its own"
+_NO_FILE_SERVER = "every volume is a directory: nothing travels to a file server"
 _NO_CPU_LIMIT = "processor time is not limited"
 
 STORED = (
@@ -66,6 +79,22 @@ STORED = (
             "propagateTags",
         ),
         "checked; no instances are launched for a provider",
+    ),
+    Stored(
+        "UpdateManagedInstancesProviderConfiguration",
+        (
+            "autoRepairConfiguration",
+            "infrastructureOptimization",
+            "infrastructureRoleArn",
+            "instanceLaunchTemplate",
+            "propagateTags",
+        ),
+        "as for CreateManagedInstancesProviderConfiguration",
+    ),
+    Stored(
+        "DeploymentLifecycleHook",
+        ("hookDetails", "roleArn"),
+        "for Lambda functions, which are not called yet",
     ),
     Stored("RegisterTaskDefinition", ("executionRoleArn",), _NO_IAM),
     Stored(
@@ -142,6 +171,17 @@ STORED = (
     ),
     Stored("Tmpfs", ("mountOptions",), "but for `ro`", engine="kubernetes"),
     Stored("Tmpfs", ("mountOptions", "size"), "a directory of the host's disk", engine="process"),
+    Stored("PortMapping", ("appProtocol",), "for Service Connect, which is not there yet"),
+    Stored("EFSAuthorizationConfig", ("iam",), _NO_IAM),
+    Stored(
+        "EFSVolumeConfiguration", ("transitEncryption", "transitEncryptionPort"), _NO_FILE_SERVER
+    ),
+    Stored(
+        "FSxWindowsFileServerAuthorizationConfig",
+        ("credentialsParameter", "domain"),
+        _NO_FILE_SERVER,
+    ),
+    Stored("S3FilesVolumeConfiguration", ("transitEncryptionPort",), _NO_FILE_SERVER),
     Stored("MountPoint", ("readOnly",), "a link cannot be read-only", engine="process"),
     Stored("VolumeFrom", ("readOnly",), "as for MountPoint", engine="process"),
     Stored(
@@ -283,6 +323,11 @@ STORED = (
         _RECORDS,
     ),
     Stored("GatewayConnector", ("deregistrationDelay", "healthCheck"), _RECORDS),
+)
+
+REFUSED = (
+    Refused("ListTasks", ("daemonName",), "there are no daemons yet"),
+    Refused("DeploymentLifecycleHook", ("hookTargetArn",), "Lambda functions are not called yet"),
 )
 
 

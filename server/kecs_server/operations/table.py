@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kecs_server.operations import account_settings
 from kecs_server.operations import capacity_providers
 from kecs_server.operations import clusters
@@ -43,10 +45,16 @@ def all_operations() -> Registry:
     return registry
 
 
-def markdown() -> str:
-    """The table of the README."""
+def markdown(known: Collection[str]) -> str:
+    """The table of the README.
+
+    :param known: the operations that the model has.
+    """
     rows = ["| family | operations |", "|---|---|"]
     for family, modules in FAMILIES.items():
         names = sorted(name for module in modules for name in module.registry.operations())
         rows.append(f"| {family} | {', '.join(f'`{name}`' for name in names)} |")
+    lacking = sorted(set(known) - set(all_operations().operations()))
+    if lacking:
+        rows.append(f"| none yet: HTTP 501 | {', '.join(f'`{name}`' for name in lacking)} |")
     return "\n".join(rows)

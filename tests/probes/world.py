@@ -16,6 +16,7 @@ from kecs_server.protocol.signature import SignedRequest
 from kecs_server.scheduler import services
 from kecs_server.state.realm import Realm
 from kecs_server.state.realms import Realms
+from probes.reads import watching
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -37,7 +38,7 @@ class World:
     def __init__(self) -> None:
         self.realm = Realm(id="r", name="probes", engine="process", images={}, wake=lambda _: None)
         realms = Realms(SECRET, lambda _: self.realm, lambda _: None)
-        operations = all_operations().operations()
+        operations = watching(all_operations().operations())
         self._dispatcher = Trusting(realms, operations, strict_time=False)
         self.names = self._furnish()
         self._furnished = self.state()

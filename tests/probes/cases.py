@@ -15,9 +15,10 @@ from botocore.model import MapShape
 from botocore.model import Shape
 from botocore.model import StringShape
 from botocore.model import StructureShape
+from kecs_server.operations.table import all_operations
 from kecs_server.protocol.model import operation_model
-from probe_world import NETWORK
-from probe_world import World
+from probes.world import NETWORK
+from probes.world import World
 
 Path = tuple[str | int, ...]
 Structure = dict[str, Any]
@@ -86,6 +87,9 @@ RESOURCES = (
     "nothing",
 )
 NUMBERS = (-(2**31), -1, 0, 1, 2, 10, 11, 100, 101, 65535, 65536, 2**31 - 1)
+DEEP = 3
+"""Parts of a path beyond which strings are no references."""
+
 SIZES = (1, 2, 11, 51, 101)
 OF_ANOTHER_TYPE: dict[str, tuple[Any, ...]] = {
     "structure": (1, "text", True, [], [{}]),
@@ -119,10 +123,11 @@ class Place:
     required: bool
 
 
-def probes(operation: str, base: Structure) -> Iterator[Probe]:
-    """:param base: a request that is accepted."""
+def probes(operation: str, bases: list[Structure]) -> Iterator[Probe]:
+    """:param bases: requests that are accepted; the first one is what others are made from."""
     shape = operation_model(operation).input_shape
-    yield Probe("base", _json(base), ACCEPTED)
+    base = bases[0]
+    yield from (Probe(f"base {base}", _json(base), ACCEPTED) for base in bases)
     for body in (b"", b"null", b"[]", b"1", b'"text"', b"{", b"{}x", b"\xff", b"[" * 5000):
         yield Probe(f"body {body[:9]!r}", body, ANY if body == b"" else MALFORMED)
     if not isinstance(shape, StructureShape):
@@ -201,6 +206,8 @@ def _strings(shape: StringShape, where: Path) -> Iterator[tuple[str, Any, str]]:
         return
     yield "megabyte", MEGABYTE, ANY
     yield from ((name, text, ANY) for name, text in TEXTS.items())
+    if len(where) > DEEP:
+        return
     resource = KINDS.get(where[0])
     expected = ANY if resource is None else REFUSED
     for name, form in REFERENCES.items():
@@ -232,7 +239,7 @@ def example(shape: Shape, name: str) -> Any:
         and not getattr(shape, "enum", ())
         and isinstance(_EXAMPLES[name], _PYTHON[shape.type_name])
     ):
-        return _EXAMPLES[name]
+        return copy.deepcopy(_EXAMPLES[name])
     if isinstance(shape, StructureShape):
         return {inner: example(shape.members[inner], inner) for inner in shape.required_members}
     if isinstance(shape, ListShape):
@@ -307,12 +314,21 @@ def _json(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def base_of(operation: str, world: World) -> Structure:
-    """A request that the world accepts."""
-    if operation in _BASES:
-        return copy.deepcopy(_filled(_BASES[operation], world.names))
+def bases_of(operation: str, world: World) -> list[Structure]:
+    """Requests that the world accepts."""
     shape = operation_model(operation).input_shape
-    return {} if shape is None else dict(example(shape, ""))
+    base = _BASES.get(operation, {} if shape is None else example(shape, ""))
+    return [_filled(each, world.names) for each in (base, *_MORE.get(operation, ()))]
+
+
+def number_of_probes() -> int:
+    """How many requests there are to all operations that the server has."""
+    world = World()
+    return sum(
+        1
+        for operation in all_operations().operations()
+        for _ in probes(operation, bases_of(operation, world))
+    )
 
 
 def _filled(value: Any, names: Structure) -> Any:
@@ -419,3 +435,35 @@ _BASES: dict[str, Structure] = {
         "protectionEnabled": True,
     },
 }
+"""By operation; `@x` is what the world calls so. For others, examples of what they require do."""
+
+_CONNECTORS = [{"portName": "web", "filters": {"accessTypes": ["PUBLIC"]}}]
+_ON_FARGATE = {
+    "taskDefinition": "far",
+    "launchType": "FARGATE",
+    "networkConfiguration": NETWORK,
+    "platformVersion": "1.4.0",
+}
+_MORE: dict[str, list[Structure]] = {
+    "CreateService": [
+        {"serviceName": "new", "desiredCount": 1, "gatewayConnectors": _CONNECTORS, **_ON_FARGATE}
+    ],
+    "RunTask": [_ON_FARGATE],
+    "UpdateCapacityProvider": [
+        {
+            "name": "instances",
+            "cluster": "default",
+            "managedInstancesProvider": {
+                "infrastructureRoleArn": "arn:aws:iam::123456789012:role/x",
+                "instanceLaunchTemplate": {
+                    "instanceRequirements": {
+                        "vCpuCount": {"min": 1},
+                        "memoryMiB": {"min": 1},
+                    },
+                },
+            },
+        }
+    ],
+    "UpdateService": [{"service": "behind", "gatewayConnectors": _CONNECTORS}],
+}
+"""Requests that make an operation look at members which the first one leaves alone."""
