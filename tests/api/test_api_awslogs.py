@@ -177,6 +177,42 @@ def test_many_lines_and_long_ones(rest: Any, logs: Any, group: str) -> None:
     assert len(found) > 12002
 
 
+def test_lines_are_joined_to_events(rest: Any, logs: Any, group: str) -> None:
+    options = {
+        "stream_prefix": "p",
+        "multiline_pattern": "^begin",
+        "force_flush_interval_seconds": "1",
+    }
+    script = "echo begin 1; echo more; echo begin 2; echo more; sleep 1000"
+    arn = start(rest, shell(script, **driver(group, **options)))
+    stream = f"p/app/{arn.rpartition('/')[2]}"
+    found = messages(logs, group, stream, lambda seen: len(seen) == 2)
+    assert found == ["begin 1\nmore\n", "begin 2\nmore\n"]
+
+
+def test_the_last_event_is_sent_at_the_end(rest: Any, logs: Any, group: str) -> None:
+    options = {"stream_prefix": "p", "datetime_format": "%H:%M"}
+    script = "echo 10:30 one; echo two; printf '10:31 three'"
+    arn = start(rest, shell(script, **driver(group, **options)))
+    wait_stopped(rest, arn)
+    stream = f"p/app/{arn.rpartition('/')[2]}"
+    found = messages(logs, group, stream, lambda seen: len(seen) == 2)
+    assert found == ["10:30 one\ntwo\n", "10:31 three\n"]
+
+
+def test_options_that_the_driver_refuses(ecs: Any) -> None:
+    """Also where nobody has CloudWatch Logs."""
+    ecs.create_cluster()
+    options = {"multiline_pattern": "^a", "datetime_format": "%Y"}
+    arn = start(ecs, shell("echo never", **driver("/any", **options)))
+    wait_stopped(ecs, arn)
+    assert task(ecs, arn)["stopCode"] == "TaskFailedToStart"
+    assert task(ecs, arn)["stoppedReason"] == (
+        "ResourceInitializationError: failed to validate logger args: you cannot configure log opt "
+        "'awslogs-datetime-format' and 'awslogs-multiline-pattern' at the same time"
+    )
+
+
 def test_the_group_from_a_secret(rest: Any, admin: AdminClient, logs: Any, group: str) -> None:
     admin.set_secret("/group", group)
     configuration = driver("", stream_prefix="p")["logConfiguration"]

@@ -67,12 +67,14 @@ def fetched(realm: Realm, task: Task, endpoints: Endpoints | None) -> Resources:
     resources = Resources()
     _fetch_secrets(resources, realm, task, endpoints, arn.region)
     _fetch_files(resources, realm, task, endpoints, arn.region)
-    if endpoints is not None:
-        for container in task.containers:
-            options = resources.log_options.get(container.name, {})
+    for container in task.containers:
+        options = resources.log_options.get(container.name, {})
+        try:
             group = log_group(container.definition, options)
-            if group is not None:
-                open_stream(endpoints, group, group.stream(container.name, task.id))
+        except ValueError as error:
+            raise ResourceError(f"failed to validate logger args: {error}") from error
+        if group is not None and endpoints is not None:
+            open_stream(endpoints, group, group.stream(container.name, task.id))
     return resources
 
 

@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 from kecs_server.aws.endpoints import EndpointError
 from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.errors import ResourceError
+from kecs_server.aws.log_events import Event
+from kecs_server.aws.log_events import Joiner
+from kecs_server.aws.log_events import batches
+from kecs_server.aws.log_events import single
 from kecs_server.aws.pool import Pool
 from kecs_server.domain.references import LogGroup
 from kecs_server.domain.service import Service
@@ -23,22 +27,11 @@ from kecs_server.domain.task import Task
 from kecs_server.engines.base import Engine
 from kecs_server.engines.logs import START
 from kecs_server.engines.logs import ContainerLog
-from kecs_server.engines.logs import LogEntry
 from kecs_server.state.realm import Realm
 
 Structure = dict[str, Any]
 
 _log = logging.getLogger(__name__)
-
-MAX_EVENT = 262_118
-"""Bytes of one event; a longer line becomes several (256 KiB less the overhead)."""
-
-OVERHEAD = 26
-"""Bytes that each event counts for besides its text."""
-
-MAX_BATCH = 1_048_576
-MAX_EVENTS = 10_000
-"""Bytes and events that PutLogEvents takes at once."""
 
 PIECES_AT_ONCE = 16
 """Pieces of one log that are sent before others have their turn."""
@@ -140,6 +133,8 @@ class _Stream:
         self._log = log
         self._cursor = START
         self._is_open = group.prefix is not None
+        self._joiner = Joiner(group.first_line) if group.first_line else None
+        self._timer: threading.Timer | None = None
         self._complained = False
         self._lock = threading.Lock()
         self._listening: ExitStack | None = None
@@ -185,14 +180,32 @@ class _Stream:
         """Whether the container's last line has been sent."""
         for _ in range(PIECES_AT_ONCE):
             chunk = self._log.read(self._cursor, whole_lines=True)
-            for batch in batches(chunk.entries):
-                self._send(batch)
+            joiner = self._joiner
+            self._put(joiner.joined(chunk.entries) if joiner else single(chunk.entries))
             self._cursor = chunk.cursor
             if not chunk.more:
+                if joiner:
+                    self._put_rest(joiner, is_over=chunk.ended)
                 return chunk.ended
         with self._lock:
             self._again = True
         return False
+
+    def _put_rest(self, joiner: Joiner, *, is_over: bool) -> None:
+        """Send what may be gone on with, once nothing did for long enough."""
+        if joiner.since is None:
+            return
+        left = joiner.since + self._group.flush_after - time.time()
+        if is_over or left <= 0:
+            self._put(joiner.rest())
+        elif self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(left, self._wake)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _put(self, events: Iterable[Event]) -> None:
+        for batch in batches(events):
+            self._send(batch)
 
     def _send(self, events: list[Structure]) -> None:
         names = {"logGroupName": self._group.name, "logStreamName": self._name}
@@ -207,32 +220,3 @@ class _Stream:
             if not self._complained:
                 self._complained = True
                 _log.warning("%s takes no lines for %s: %s", self._endpoints.url, self._name, error)
-
-
-def batches(entries: Iterable[LogEntry]) -> Iterator[list[Structure]]:
-    """The lines as events, in portions that PutLogEvents takes."""
-    batch: list[Structure] = []
-    size = 0
-    for entry in entries:
-        for part in _parts(entry.data):
-            if batch and (size + len(part) + OVERHEAD > MAX_BATCH or len(batch) == MAX_EVENTS):
-                yield batch
-                batch, size = [], 0
-            text = part.decode("utf-8", "replace")
-            batch.append({"timestamp": round(entry.time * 1000), "message": text})
-            size += len(part) + OVERHEAD
-    if batch:
-        yield batch
-
-
-def _parts(line: bytes) -> Iterator[bytes]:
-    """The line without its end, cut where it is too long; an empty one is no event."""
-    data = line.rstrip(b"\r\n").decode("utf-8", "replace").encode()
-    while data:
-        end = len(data)
-        if end > MAX_EVENT:
-            end = MAX_EVENT
-            while data[end] & 0xC0 == 0x80:
-                end -= 1
-        yield data[:end]
-        data = data[end:]

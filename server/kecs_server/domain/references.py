@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from kecs_server.domain import log_options
 from kecs_server.domain.arns import Arn
 from kecs_server.domain.arns import parse_arn
 
@@ -73,13 +74,16 @@ class WantedFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogGroup:
     """Where a container with the log driver awslogs writes to. `is_created`: it need not be there
-    before.
+    before. `first_line`: how an event of several lines begins; `flush_after`: seconds after which
+    one is sent that has not ended.
     """
 
     region: str
     name: str
     prefix: str | None
     is_created: bool
+    first_line: re.Pattern[bytes] | None = None
+    flush_after: float = log_options.FLUSH_SECONDS
 
     def stream(self, container: str, task_id: str) -> str | None:
         """The stream's name; None: the container's runtime id."""
@@ -149,14 +153,20 @@ def wanted_secrets(containers: list[Structure]) -> Iterator[WantedSecret]:
 
 
 def log_group(container: Structure, secret_options: Variables) -> LogGroup | None:
-    """Of a container definition; None: it has another log driver, or none."""
+    """Of a container definition; None: it has another log driver, or none.
+
+    :raises ValueError: an option is not valid.
+    """
     logging = container.get("logConfiguration", {})
     options = {**logging.get("options", {}), **secret_options}
     if logging.get("logDriver") != "awslogs":
         return None
+    log_options.check(options)
     return LogGroup(
         region=options["awslogs-region"],
         name=options["awslogs-group"],
         prefix=options.get("awslogs-stream-prefix") or None,
-        is_created=options.get("awslogs-create-group") == "true",
+        is_created=log_options.is_true(options.get("awslogs-create-group", "")),
+        first_line=log_options.first_line(options),
+        flush_after=log_options.flush_seconds(options),
     )

@@ -127,8 +127,8 @@ STORED = (
     Stored(
         "ContainerDefinition",
         ("logConfiguration",),
-        "awslogs needs `--kecs-aws-endpoint`, sends line by line and never blocks the container; "
-        "other drivers send nothing. Options from secrets must be there",
+        "awslogs needs `--kecs-aws-endpoint`, and never blocks the container, whatever `mode` and "
+        "`max-buffer-size` say; other drivers send nothing. Options from secrets must be there",
     ),
     Stored("ContainerDefinition", ("ulimits",), "a Pod has those of its node", engine="kubernetes"),
     Stored("ContainerDefinition", ("cpu",), _NO_CPU_LIMIT, engine="process"),

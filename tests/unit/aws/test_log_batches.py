@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from kecs_server.aws.logs import MAX_BATCH
-from kecs_server.aws.logs import MAX_EVENT
-from kecs_server.aws.logs import MAX_EVENTS
-from kecs_server.aws.logs import OVERHEAD
-from kecs_server.aws.logs import batches
+from kecs_server.aws.log_events import MAX_BATCH
+from kecs_server.aws.log_events import MAX_EVENT
+from kecs_server.aws.log_events import MAX_EVENTS
+from kecs_server.aws.log_events import OVERHEAD
+from kecs_server.aws.log_events import Event
+from kecs_server.aws.log_events import Joiner
+from kecs_server.aws.log_events import batches
+from kecs_server.aws.log_events import single
 from kecs_server.engines.logs import LogEntry
 
 
@@ -17,7 +22,7 @@ def entries(*lines: bytes) -> list[LogEntry]:
 
 def test_lines_become_events() -> None:
     lines = (b"one\n", b"\n", b"two\r\n", b"no end", b"\xff?\n", b"  blanks \n")
-    [batch] = batches(entries(*lines))
+    [batch] = batches(single(entries(*lines)))
     assert batch == [
         {"timestamp": 1, "message": "one"},
         {"timestamp": 3, "message": "two"},
@@ -28,13 +33,13 @@ def test_lines_become_events() -> None:
 
 
 def test_nothing_is_no_batch() -> None:
-    assert list(batches(entries(b"\n", b""))) == []
+    assert list(batches(single(entries(b"\n", b"")))) == []
 
 
 @pytest.mark.parametrize("character", ["x", "é", "日", "🦭"])
 def test_a_long_line_is_cut_between_characters(character: str) -> None:
     text = "a" + character * (2 * MAX_EVENT // len(character.encode()))
-    events = [event for batch in batches(entries(text.encode())) for event in batch]
+    events = [event for batch in batches(single(entries(text.encode()))) for event in batch]
     parts = [event["message"] for event in events]
     assert "".join(parts) == text
     assert len(parts) == 3
@@ -42,11 +47,31 @@ def test_a_long_line_is_cut_between_characters(character: str) -> None:
 
 
 def test_a_batch_has_so_many_events() -> None:
-    sizes = [len(batch) for batch in batches(entries(*[b"x\n"] * (MAX_EVENTS + 1)))]
+    sizes = [len(batch) for batch in batches(single(entries(*[b"x\n"] * (MAX_EVENTS + 1))))]
     assert sizes == [MAX_EVENTS, 1]
 
 
 def test_a_batch_has_so_many_bytes() -> None:
     line = b"x" * (MAX_BATCH // 8 - OVERHEAD)
-    sizes = [len(batch) for batch in batches(entries(*[line] * 9))]
+    sizes = [len(batch) for batch in batches(single(entries(*[line] * 9)))]
     assert sizes == [8, 1]
+
+
+def test_lines_are_joined_to_the_one_that_begins_an_event() -> None:
+    joiner = Joiner(re.compile(rb"^\d\d:"))
+    assert list(joiner.joined(entries(b"before\n", b"10: a\r\n", b"\n", b" b\n"))) == [
+        Event(0.001, b"before\n")
+    ]
+    assert joiner.since == 0.002
+    assert list(joiner.joined(entries(b"11: c\n"))) == [Event(0.002, b"10: a\n\n b\n")]
+    assert list(joiner.rest()) == [Event(0.001, b"11: c\n")]
+    assert joiner.since is None
+    assert list(joiner.rest()) == []
+
+
+def test_a_joined_event_has_so_many_bytes() -> None:
+    joiner = Joiner(re.compile(b"^begin"))
+    line = b"x" * (MAX_EVENT // 4)
+    events = [*joiner.joined(entries(b"begin\n", *[line] * 8)), *joiner.rest()]
+    assert [len(event.text) // len(line) for event in events] == [3, 3, 2]
+    assert all(len(event.text) <= MAX_EVENT + 1 for event in events)
