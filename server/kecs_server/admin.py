@@ -244,6 +244,8 @@ class Admin:
             realm.registered.set_alarm(str(params.get("name") or ""), params.get("state"))
             for cluster, service in realm.services():
                 realm.touch_service(cluster, service)
+            for _, daemon in realm.daemons():
+                realm.touch_managed(daemon)
         return {}
 
     def advance_clock(self, key: str, params: Structure) -> Structure:

@@ -364,6 +364,22 @@ def test_tasks_that_fail_bring_the_last_revision_back(app: Any, admin: AdminClie
     seen(admin, lambda: [each for each in tasks(app) if each != arn])
 
 
+def test_an_alarm_brings_the_last_revision_back(app: Any, admin: AdminClient) -> None:
+    admin.set_alarm("old", "ALARM")
+    wait_deployed(app, create(app))
+    watched = {"enable": True, "alarmNames": ["old", "errors"]}
+    configuration = {"bakeTimeInMinutes": 5, "alarms": watched}
+    made = update(app, define(app, "sleep", "999"), deploymentConfiguration=configuration)
+    assert deployment(app, made)["alarms"]["status"] == "MONITORING"
+    seen(admin, lambda: deployment(app, made)["status"] == "IN_PROGRESS")
+    admin.set_alarm("errors", "ALARM")
+    back = wait_status(app, admin, made, "ROLLBACK_SUCCESSFUL")
+    # One that rang before is ignored.
+    expected = {"status": "TRIGGERED", "triggeredAlarmNames": ["errors"]}
+    assert back["alarms"] == {**expected, "alarmNames": ["old", "errors"]}
+    assert back["circuitBreaker"]["status"] == "MONITORING_COMPLETE"
+
+
 def test_a_deleted_daemon_ends_with_its_tasks(app: Any, admin: AdminClient) -> None:
     made = create(app)
     wait_deployed(app, made)

@@ -337,6 +337,41 @@ def test_a_deleted_service_drains(ecs: Any, admin: AdminClient) -> None:
     assert service(ecs, "s")["status"] == "INACTIVE"
 
 
+def managed(ecs: Any, made: Any) -> Any:
+    """What the service's first revision says is managed."""
+    arn = made["activeConfigurations"][0]["serviceRevisionArn"]
+    (revision,) = ecs.describe_service_revisions(serviceRevisionArns=[arn])["serviceRevisions"]
+    return revision["ecsManagedResources"]
+
+
+def test_its_revision_says_what_is_managed(ecs: Any) -> None:
+    made = create(ecs, healthCheckPath="/up", scalingTarget={"minTaskCount": 2, "maxTaskCount": 4})
+    assert made["currentDeployment"] == service(ecs, "s")["currentServiceDeployment"]
+    (configuration,) = made["activeConfigurations"]
+    resources = managed(ecs, made)
+    (path,) = resources["ingressPaths"]
+    assert path["endpoint"] == configuration["ingressPaths"][0]["endpoint"]
+    assert path["certificate"]["domainName"] == path["endpoint"]
+    assert path["loadBalancer"]["status"] == "ACTIVE"
+    assert path["loadBalancer"]["scheme"] == "internet-facing"
+    assert [each["healthCheckPath"] for each in path["targetGroups"]] == ["/up", "/up"]
+    target = resources["autoScaling"]["scalableTarget"]
+    assert (target["minCapacity"], target["maxCapacity"]) == (2, 4)
+    (policy,) = resources["autoScaling"]["applicationAutoScalingPolicies"]
+    assert policy["policyType"] == "TargetTrackingScaling"
+    assert policy["metric"] == "ECSServiceAverageCPUUtilization"
+    assert policy["targetValue"] == 60
+    logs = configuration["primaryContainer"]["awsLogsConfiguration"]["logGroup"]
+    assert resources["logGroups"][0]["logGroupName"] == logs
+
+
+def test_services_share_a_load_balancer(ecs: Any) -> None:
+    (first,) = managed(ecs, create(ecs))["ingressPaths"]
+    (second,) = managed(ecs, create(ecs, serviceName="t"))["ingressPaths"]
+    assert second["loadBalancer"]["arn"] == first["loadBalancer"]["arn"]
+    assert second["endpoint"] != first["endpoint"]
+
+
 def test_tags_are_shown_to_who_asks(ecs: Any) -> None:
     arn = create(ecs, tags=[{"key": "a", "value": "b"}])["serviceArn"]
     assert described(ecs, arn)["tags"] == []

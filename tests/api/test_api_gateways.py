@@ -372,6 +372,20 @@ def test_a_connector_makes_a_route_with_its_resources(app: Any, admin: AdminClie
     assert described(app)["configuration"]["hostSharedAlb"]["currentAlbCount"] == 1
 
 
+def test_a_service_revision_shows_its_connections(app: Any, admin: AdminClient) -> None:
+    arn = serve(app)["currentServiceRevisions"][0]["arn"]
+    seen(admin, lambda: statuses(app) == ["ACTIVE"])
+    (revision,) = app.describe_service_revisions(serviceRevisionArns=[arn])["serviceRevisions"]
+    (connection,) = revision["ecsManagedResources"]["gatewayConnections"]
+    (route,) = routes(app)
+    assert connection["gatewayRouteArn"] == route["gatewayRouteArn"]
+    assert connection["gatewayArn"] == f"{PREFIX}gateway/g"
+    assert connection["portName"] == "web"
+    assert connection["accessType"] == "PUBLIC"
+    assert connection["status"] == "ACTIVE"
+    assert len(connection["resources"]["hostSharedAlb"]) == 1
+
+
 def test_no_load_balancer_is_there_before_the_first_route(app: Any) -> None:
     answer = app.describe_gateway_resources(gateway="g")["gatewayResources"]
     assert answer == {"gatewayArn": f"{PREFIX}gateway/g", "resources": {"hostSharedAlb": []}}

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from kecs_server.domain.ingress import Backend
+from kecs_server.domain.ingress import LoadBalancer
 from kecs_server.domain.task_definition import TaskDefinition
 
 Structure = dict[str, Any]
@@ -50,6 +52,8 @@ class Express:
 
     infrastructure_role_arn: str
     host_name: str
+    balancer: LoadBalancer
+    backend: Backend
     family: str
     log_group: str
     updated_at: float

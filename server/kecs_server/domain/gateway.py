@@ -51,6 +51,10 @@ class GatewayRoute:
     balancer: LoadBalancer | None = None
     backend: Backend | None = None
 
+    @property
+    def url(self) -> str:
+        return f"https://{self.host_name}"
+
 
 @dataclass(slots=True, kw_only=True)
 class Gateway:

@@ -16,6 +16,7 @@ from kecs_server.operations import lookup
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
+from kecs_server.operations.views import timestamp
 
 Structure = dict[str, Any]
 
@@ -35,8 +36,8 @@ def list_daemon_deployments(call: Call, params: Structure) -> Structure:
         deployment
         for deployment in daemon.deployments
         if (not wanted or deployment.status in wanted)
-        and deployment.created_at < created.get("before", float("inf"))
-        and deployment.created_at > created.get("after", float("-inf"))
+        and timestamp(deployment.created_at) < created.get("before", float("inf"))
+        and timestamp(deployment.created_at) > created.get("after", float("-inf"))
     ]
     shown, token = page(
         matching,

@@ -27,6 +27,7 @@ from kecs_server.operations import lookup
 from kecs_server.operations.deployment_views import revision_view
 from kecs_server.operations.deployment_views import service_deployment_brief
 from kecs_server.operations.deployment_views import service_deployment_view
+from kecs_server.operations.managed_resources import managed_resources
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
@@ -118,7 +119,8 @@ def describe_service_revisions(call: Call, params: Structure) -> Structure:
         if service is None or revision is None:
             failures.append(lookup.missing(arn))
         else:
-            described.append(revision_view(service, revision))
+            managed = managed_resources(call.store.gateways.values(), service, revision)
+            described.append({**revision_view(service, revision), **managed})
     return {"serviceRevisions": described, "failures": failures}
 
 

@@ -269,7 +269,6 @@ STORED = (
         "nothing is scaled by metrics; the count stays between minimum and maximum",
     ),
     Stored("ExpressGatewayContainer", ("repositoryCredentials",), _AS_CONTAINER),
-    Stored("DaemonDeploymentConfiguration", ("alarms",), "checked; no alarm rings here yet"),
     Stored("RegisterDaemonTaskDefinition", ("executionRoleArn",), _NO_IAM),
     Stored("RegisterDaemonTaskDefinition", ("cpu",), _NO_CPU_LIMIT, engine="process"),
     Stored("RegisterDaemonTaskDefinition", ("ipcMode", "pidMode"), _NO_NAMESPACE, engine="process"),

@@ -6,6 +6,7 @@ What is underneath is made, changed and deleted by the operations of task defini
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,9 +15,14 @@ from typing import TypeVar
 from kecs_server.domain import express
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.express import Express
+from kecs_server.domain.ingress import ROUTES_PER_BALANCER
+from kecs_server.domain.ingress import LoadBalancer
 from kecs_server.domain.ingress import default_subnets
+from kecs_server.domain.ingress import new_backend
 from kecs_server.domain.ingress import new_host_name
+from kecs_server.domain.ingress import new_load_balancer
 from kecs_server.domain.service import ACTIVE
+from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import EcsError
@@ -39,6 +45,8 @@ from kecs_server.operations.services import update_service
 from kecs_server.operations.task_definitions import register_task_definition
 
 Structure = dict[str, Any]
+_PREFIX = "ecs-express-gateway"
+
 Thing = TypeVar("Thing")
 
 registry = Registry()
@@ -54,9 +62,12 @@ def create_express_gateway_service(call: Call, params: Structure) -> Structure:
     name = params.get("serviceName", express.name_for(image))
     rules.check_name(name)
     cluster_name = lookup.cluster_name(call, params.get("cluster"))
+    balancer = _balancer(call)
     own = Express(
         infrastructure_role_arn=params["infrastructureRoleArn"],
         host_name=new_host_name(name, call.region),
+        balancer=balancer,
+        backend=new_backend(call.store.place, balancer, _PREFIX),
         family=f"{cluster_name}-{name}"[:255],
         log_group=express.log_group_for(cluster_name, name),
         updated_at=call.now,
@@ -152,6 +163,20 @@ def _cluster(call: Call, reference: str | None) -> Cluster:
     if not reference and (existing is None or not existing.is_active):
         create_cluster(call, {"capacityProviders": ["FARGATE"]})
     return lookup.find_active_cluster(call, reference)
+
+
+def _balancer(call: Call) -> LoadBalancer:
+    """One that other Express services share, if it has room, else a new one."""
+    shared = Counter(
+        service.express.balancer
+        for cluster in call.store.clusters.values()
+        for service in cluster.services.values()
+        if service.express is not None and service.status != INACTIVE
+    )
+    for balancer, services in shared.items():
+        if services < ROUTES_PER_BALANCER:
+            return balancer
+    return new_load_balancer(call.store.place, f"{_PREFIX}-alb")
 
 
 def _definition(

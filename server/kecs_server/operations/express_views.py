@@ -11,6 +11,7 @@ from kecs_server.domain.ingress import PUBLIC
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.operations.service_views import revision_arn
+from kecs_server.operations.service_views import service_deployment_arn
 from kecs_server.operations.views import timestamp
 from kecs_server.operations.views import without_absent
 
@@ -19,12 +20,16 @@ Structure = dict[str, Any]
 
 def express_view(service: Service, own: Express, *, with_tags: bool = True) -> Structure:
     deployments = [] if service.status == INACTIVE else service.deployments
-    return {
-        **_common(service, own),
-        "infrastructureRoleArn": own.infrastructure_role_arn,
-        "activeConfigurations": [_configuration(service, own, each) for each in deployments],
-        "tags": service.tags if with_tags else [],
-    }
+    way = service.current
+    return without_absent(
+        {
+            **_common(service, own),
+            "infrastructureRoleArn": own.infrastructure_role_arn,
+            "currentDeployment": service_deployment_arn(service, way) if way else None,
+            "activeConfigurations": [_configuration(service, own, each) for each in deployments],
+            "tags": service.tags if with_tags else [],
+        }
+    )
 
 
 def updated_view(service: Service, own: Express) -> Structure:

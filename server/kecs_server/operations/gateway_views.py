@@ -64,7 +64,7 @@ def route_view(route: GatewayRoute) -> Structure:
         "serviceArn": route.service_arn,
         "serviceContainerPortName": route.port_name,
         "status": route.status,
-        "serviceUrl": f"https://{route.host_name}",
+        "serviceUrl": route.url,
         "resources": {"hostSharedAlb": _route_resources(route)},
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kecs_server.domain import gateway as gateways
-from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.daemon import Daemon
 from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.daemon_task_definition import finish_deletion
@@ -23,30 +22,21 @@ def look_after(realm: Realm, thing: Managed) -> float | None:
         return gateways.advance(thing, realm.clock.now())
     if isinstance(thing, Daemon):
         return _look_after_daemon(realm, thing)
-    if not any(daemon.uses(thing) for _, daemon in _daemons(realm)):
+    if not any(daemon.uses(thing) for _, daemon in realm.daemons()):
         finish_deletion(thing, realm.clock.now())
     return None
 
 
 def _look_after_daemon(realm: Realm, daemon: Daemon) -> float | None:
-    cluster = next((cluster for cluster, each in _daemons(realm) if each is daemon), None)
+    cluster = next((cluster for cluster, each in realm.daemons() if each is daemon), None)
     if cluster is None or not daemon.is_there:
         return None
-    outcome = daemons.reconcile(cluster, daemon, realm.clock.now())
+    outcome = daemons.reconcile(cluster, daemon, realm.clock.now(), realm.registered.alarms)
     for task in outcome.touched:
         realm.touch_task(cluster, task)
     for definition in _definitions_to_go(realm):
         realm.touch_managed(definition)
     return outcome.look_again_at
-
-
-def _daemons(realm: Realm) -> list[tuple[Cluster, Daemon]]:
-    return [
-        (cluster, daemon)
-        for store in realm.stores()
-        for cluster in store.clusters.values()
-        for daemon in cluster.daemons.values()
-    ]
 
 
 def _definitions_to_go(realm: Realm) -> list[DaemonTaskDefinition]:

@@ -161,6 +161,14 @@ class Realm:
             for task in cluster.tasks.values()
         ]
 
+    def daemons(self) -> list[tuple[Cluster, Daemon]]:
+        return [
+            (cluster, daemon)
+            for store in self.stores()
+            for cluster in store.clusters.values()
+            for daemon in cluster.daemons.values()
+        ]
+
     def wait(self, since: int, deadline: float) -> int:
         """Wait until the version is above `since` or `time.monotonic()` above `deadline`.
 
