@@ -45,12 +45,12 @@ class Runner:
         """:raises TaskNotStarted: fewer than `count` tasks came."""
         answer = self._client.describe_task_definition(taskDefinition=task_definition)
         definition: Mapping[str, Any] = answer["taskDefinition"]
-        request: dict[str, Any] = {**_placement(definition, parameters), **parameters}
+        has_strategy = self._has_strategy(cluster)
+        filled = _placement(definition, parameters, has_strategy=has_strategy)
+        request: dict[str, Any] = {**filled, **parameters}
         merged = _with_environment(overrides, environment, definition)
         if merged:
             request["overrides"] = merged
-        if cluster is None:
-            self._ensure_default_cluster()
         started = self._client.run_task(
             cluster=cluster or "default",
             taskDefinition=task_definition,
@@ -61,16 +61,22 @@ class Runner:
             raise TaskNotStarted(task_definition, [dict(one) for one in started["failures"]])
         return [Task(task) for task in started["tasks"]]
 
-    def _ensure_default_cluster(self) -> None:
-        found = self._client.describe_clusters(clusters=["default"])["clusters"]
-        if not any(cluster["status"] == "ACTIVE" for cluster in found):
+    def _has_strategy(self, cluster: str | None) -> bool:
+        """Whether the cluster says itself what its tasks run on. The default one is made."""
+        found = self._client.describe_clusters(clusters=[cluster or "default"])["clusters"]
+        active = [each for each in found if each["status"] in ("ACTIVE", "PROVISIONING")]
+        if cluster is None and not active:
             self._client.create_cluster(clusterName="default")
+        return any(each["defaultCapacityProviderStrategy"] for each in active)
 
 
-def _placement(definition: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Launch type and network for the definition, unless the caller said."""
+def _placement(
+    definition: Mapping[str, Any], given: Mapping[str, Any], *, has_strategy: bool
+) -> dict[str, Any]:
+    """Launch type and network for the definition, unless the caller or the cluster said."""
     filled: dict[str, Any] = {}
-    if "launchType" not in given and "capacityProviderStrategy" not in given:
+    is_said = has_strategy or {"launchType", "capacityProviderStrategy"} & given.keys()
+    if not is_said:
         filled["launchType"] = _launch_type(definition)
     if definition.get("networkMode") == "awsvpc" and "networkConfiguration" not in given:
         filled["networkConfiguration"] = _NETWORK

@@ -78,3 +78,17 @@ def test_on_fargate(kecs: Kecs, ecs_client: Any, register: Any) -> None:
         "DEPROVISIONING",
         "STOPPED",
     ]
+
+
+def test_on_what_the_clusters_strategy_says(kecs: Kecs, ecs_client: Any, register: Any) -> None:
+    group = {"autoScalingGroupArn": "group", "managedScaling": {"status": "ENABLED"}}
+    ecs_client.create_capacity_provider(name="group", autoScalingGroupProvider=group)
+    ecs_client.create_cluster(
+        capacityProviders=["group"],
+        defaultCapacityProviderStrategy=[{"capacityProvider": "group", "weight": 1}],
+    )
+    # Also while its attachments are being made.
+    task = kecs.run_task(register(app="true"))
+    kecs.assert_stopped(task, exit_code=0)
+    [described] = ecs_client.describe_tasks(tasks=[task["taskArn"]])["tasks"]
+    assert (described["launchType"], described["capacityProviderName"]) == ("EC2", "group")
