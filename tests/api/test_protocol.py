@@ -59,12 +59,6 @@ def test_what_is_not_there_yet_is_said(raw: RawClient, name: str) -> None:
         check(answer, "InvalidParameterException")
 
 
-@pytest.mark.ours
-def test_what_is_not_there_yet_is_said_of_a_whole_request(raw: RawClient) -> None:
-    body = b'{"name": "containerInsights", "value": "enabled"}'
-    check(raw.call("PutAccountSetting", body), "NotImplementedException", 501)
-
-
 @pytest.mark.parametrize(
     "body",
     [
