@@ -12,16 +12,19 @@ from flask import Response
 from flask import g
 from flask import request
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from kecs_server.admin import admin_blueprint
 from kecs_server.environment import Environment
 from kecs_server.errors import AccessDeniedException
 from kecs_server.errors import EcsError
+from kecs_server.errors import RequestEntityTooLargeException
 from kecs_server.errors import SerializationException
 from kecs_server.lifetime import Lifetime
 from kecs_server.metadata.endpoints import metadata_blueprint
 from kecs_server.operations.table import all_operations
 from kecs_server.protocol import sts
+from kecs_server.protocol.content import MAX_BODY
 from kecs_server.protocol.dispatch import Answer
 from kecs_server.protocol.dispatch import Dispatcher
 from kecs_server.protocol.dispatch import error_answer
@@ -74,7 +77,7 @@ def _create_app(environment: Environment, hosts: Collection[str]) -> Flask:
         # Whatever the answer will be, the body must not stay on a kept-alive connection.
         problem = _body_problem()
         if problem is not None:
-            answer = _json(error_answer(SerializationException(problem)))
+            answer = _json(error_answer(problem))
             # Where the body ends, and the next request begins, cannot be told.
             answer.headers["Connection"] = "close"
             return answer
@@ -111,15 +114,21 @@ def _create_app(environment: Environment, hosts: Collection[str]) -> Flask:
     return app
 
 
-def _body_problem() -> str | None:
+def _body_problem() -> EcsError | None:
     """Read the body; says what is wrong with its framing."""
     length = request.headers.get("Content-Length")
     if length is not None and request.content_length is None:
-        return f"The Content-Length '{length}' is not valid."
+        return SerializationException(f"The Content-Length '{length}' is not valid.")
+    is_limited = not request.path.startswith("/_kecs")
+    # A chunked body is read up to this, without a word when there is more.
+    request.max_content_length = MAX_BODY + 1 if is_limited else None
     try:
-        request.get_data()
+        if len(request.get_data()) > MAX_BODY and is_limited:
+            return RequestEntityTooLargeException()
+    except RequestEntityTooLarge:
+        return RequestEntityTooLargeException()
     except (OSError, ValueError) as error:
-        return f"The request body is broken: {error}"
+        return SerializationException(f"The request body is broken: {error}")
     return None
 
 

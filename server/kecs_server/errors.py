@@ -117,6 +117,15 @@ class SerializationException(EcsError):
     pass
 
 
+class RequestEntityTooLargeException(EcsError):
+    """Nobody is known to have written down ECS's answer to a request that is too long."""
+
+    status = 413
+
+    def __init__(self) -> None:
+        super().__init__("The request is too large.")
+
+
 class MissingAuthenticationTokenException(EcsError):
     def __init__(self) -> None:
         super().__init__("Missing Authentication Token")

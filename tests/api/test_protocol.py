@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import hashlib
 import json
+import socket
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from kecs_server.credentials import Credentials
 from kecs_server.credentials import derive_credentials
-from kecs_server.operations.table import all_operations
-from kecs_server.protocol.model import operation_names
+from kecs_server.protocol.content import MAX_BODY
 from raw import TARGET
 from raw import RawAnswer
 from raw import RawClient
@@ -19,8 +25,6 @@ from raw import RawClient
 from pytest_kecs.launcher import Launcher
 
 pytestmark = pytest.mark.inferred
-
-NOT_THERE = sorted(operation_names() - set(all_operations().operations()))
 
 
 @pytest.fixture
@@ -44,19 +48,6 @@ def test_an_answer(raw: RawClient) -> None:
     assert answer.headers["content-type"] == "application/x-amz-json-1.1"
     assert len(answer.headers["x-amzn-requestid"]) == 36
     assert int(answer.headers["content-length"]) == len(answer.body)
-
-
-@pytest.mark.ours
-@pytest.mark.parametrize("name", NOT_THERE)
-def test_what_is_not_there_yet_is_said(raw: RawClient, name: str) -> None:
-    answer = raw.call(name, b"{}")
-    assert answer.status in (400, 501)
-    if answer.status == 501:
-        check(answer, "NotImplementedException", 501)
-        assert name in json.loads(answer.body)["message"]
-    else:
-        # A required member is missing: said first.
-        check(answer, "InvalidParameterException")
 
 
 @pytest.mark.parametrize(
@@ -252,9 +243,6 @@ def test_expect_continue(raw: RawClient) -> None:
 
 @pytest.mark.ours
 def test_a_garbled_request_line(server: Launcher) -> None:
-    import socket
-    from urllib.parse import urlsplit
-
     address = urlsplit(server.endpoint)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(b"\x00\x01nonsense\r\n\r\n")
@@ -289,3 +277,111 @@ def test_without_strict_time_any_date_will_do(raw: RawClient) -> None:
     with mock.patch("botocore.auth.get_current_datetime", return_value=old):
         headers = raw.headers()
     assert raw.send(headers).status == 200
+
+
+@pytest.mark.documented
+def test_gzip(raw: RawClient) -> None:
+    """What was compressed is signed."""
+    body = gzip.compress(b'{"clusterName": "small"}')
+    headers = raw.headers("CreateCluster", body, **{"Content-Encoding": "gzip"})
+    assert raw.send(headers, body).status == 200
+    assert b"cluster/small" in raw.call("ListClusters", b"{}").body
+    two = gzip.compress(b'{"clusterName"') + gzip.compress(b': "two"}')
+    headers = raw.headers("CreateCluster", two, **{"Content-Encoding": "GZIP, identity"})
+    assert raw.send(headers, two).status == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b"{}"),
+        ("gzip", b""),
+        ("gzip", gzip.compress(b"{}")[:-3]),
+        ("gzip", gzip.compress(b"{}") + b"more"),
+        ("gzip", gzip.compress(b"{")),
+        ("br", b"{}"),
+        ("gzip, zstd", gzip.compress(b"{}")),
+        ("aws-chunked", b"{}"),
+    ],
+)
+def test_encodings_that_are_none(raw: RawClient, encoding: str, body: bytes) -> None:
+    headers = raw.headers("CreateCluster", body, **{"Content-Encoding": encoding})
+    check(raw.send(headers, body), "SerializationException")
+
+
+def test_too_large(raw: RawClient) -> None:
+    """Refused before it is read, and when it unpacks to too much."""
+    large = b'{"clusterName": "' + b"x" * MAX_BODY + b'"}'
+    headers = {**raw.headers("CreateCluster", b"{}"), "Content-Length": str(len(large))}
+    check(raw.send(headers, None), "RequestEntityTooLargeException", 413)
+    raw.close()
+    packed = gzip.compress(large)
+    headers = raw.headers("CreateCluster", packed, **{"Content-Encoding": "gzip"})
+    check(raw.send(headers, packed), "RequestEntityTooLargeException", 413)
+    pieces = iter([b"x" * 2**20] * 9)
+    headers = {**raw.headers("CreateCluster", b"{}"), "Transfer-Encoding": "chunked"}
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        check(raw.send(headers, pieces, encode_chunked=True), "RequestEntityTooLargeException", 413)
+    raw.close()
+    assert raw.call("ListClusters", b"{}").body == b'{"clusterArns": []}'
+
+
+@pytest.mark.documented
+def test_a_payload_that_is_not_signed(raw: RawClient) -> None:
+    headers = raw.headers(**{"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"})
+    assert raw.send(headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+    ],
+)
+def test_payloads_in_signed_pieces_are_not_for_ecs(raw: RawClient, form: str) -> None:
+    check(raw.send(raw.headers(**{"X-Amz-Content-Sha256": form})), "InvalidSignatureException")
+
+
+@pytest.mark.documented
+def test_a_digest_of_the_payload(raw: RawClient) -> None:
+    """As the SDKs for Go and Java send it."""
+    digest = hashlib.sha256(b"{}").hexdigest()
+    assert raw.send(raw.headers(**{"X-Amz-Content-Sha256": digest})).status == 200
+
+
+@pytest.mark.documented
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+def test_names_of_headers_in_any_case(raw: RawClient, case: Callable[[str], str]) -> None:
+    headers = {case(name): value for name, value in raw.headers().items()}
+    assert raw.send(headers).status == 200
+
+
+def test_a_signature_in_the_address_is_not_for_ecs(raw: RawClient) -> None:
+    request = AWSRequest("POST", raw.endpoint + "/", data=b"{}")
+    SigV4QueryAuth(raw.credentials, "ecs", "us-east-1").add_auth(request)
+    path = "/?" + request.url.partition("?")[2]
+    headers = {"X-Amz-Target": TARGET + "ListClusters"}
+    check(raw.send(headers, path=path), "MissingAuthenticationTokenException")
+
+
+@pytest.mark.documented
+def test_requests_that_do_not_wait_for_answers(server: Launcher, raw: RawClient) -> None:
+    """Pipelined: each is answered, in order."""
+    names = [f"c{number}" for number in range(5)]
+    requests = b""
+    for name in names:
+        body = json.dumps({"clusterName": name}).encode()
+        headers = {**raw.headers("CreateCluster", body), "Content-Length": str(len(body))}
+        headers.setdefault("Host", server.endpoint.removeprefix("http://"))
+        lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
+        requests += f"POST / HTTP/1.1\r\n{lines}\r\n".encode() + body
+    address = urlsplit(server.endpoint)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(requests)
+        connection.shutdown(socket.SHUT_WR)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answers.count(b"HTTP/1.1 200") == len(names)
+    order = [answers.index(f"cluster/{name}".encode()) for name in names]
+    assert order == sorted(order)

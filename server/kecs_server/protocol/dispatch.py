@@ -14,6 +14,7 @@ from kecs_server.errors import ServerException
 from kecs_server.errors import UnknownOperationException
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Operation
+from kecs_server.protocol.content import unpacked
 from kecs_server.protocol.holding import Holder
 from kecs_server.protocol.holding import is_waiter
 from kecs_server.protocol.model import TARGET_PREFIX
@@ -76,7 +77,8 @@ class Dispatcher:
         )
         began = time.monotonic()
         try:
-            params = parse_parameters(name, request.body)
+            body = unpacked(request.body, request.headers.get("content-encoding", ""))
+            params = parse_parameters(name, body)
             result = self._carry_out(call, name, params, request.headers)
         except EcsError as error:
             self._record(call, name, began, f"{error.code}: {error.message or ''}")

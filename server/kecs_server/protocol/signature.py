@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -26,6 +28,9 @@ CLOCK_SKEW = 300.0
 """Seconds that a signature's date may be off, where dates are compared at all."""
 
 TERMINATOR = "aws4_request"
+
+_BASIC = "%Y%m%dT%H%M%SZ"
+"""ISO 8601's basic form."""
 
 _REGION = re.compile(r"[a-z0-9-]+")
 _PARTS = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]+)")
@@ -78,7 +83,7 @@ def verify(request: SignedRequest, secret_of: SecretOf, *, now: float | None) ->
     secret = secret_of(access_key)
     if secret is None:
         raise UnrecognizedClientException
-    timestamp = request.headers["x-amz-date"]
+    timestamp = _timestamp(request.headers)
     if not timestamp.startswith(date):
         raise InvalidSignatureException(
             "Credential should be scoped to the date of the request's X-Amz-Date."
@@ -105,13 +110,25 @@ def _parts(authorization: str, headers: Mapping[str, str]) -> dict[str, str]:
         raise IncompleteSignatureException(
             "Credential must have at least 5 slash-delimited elements."
         )
-    if "x-amz-date" not in headers:
+    if not _timestamp(headers):
         raise IncompleteSignatureException(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
         )
     if "host" not in parts["SignedHeaders"].split(";"):
         raise InvalidSignatureException("'Host' must be a 'SignedHeader' in the AWS Authorization.")
     return parts
+
+
+def _timestamp(headers: Mapping[str, str]) -> str:
+    """When the request says that it was signed, in ISO 8601's basic form: X-Amz-Date, or else Date,
+    which may be as in mails too. Empty when neither is there.
+    """
+    date = headers.get("x-amz-date") or headers.get("date", "")
+    try:
+        moment = parsedate_to_datetime(date)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).strftime(_BASIC)
+    except (ValueError, OverflowError):
+        return date
 
 
 def _signature(request: SignedRequest, signed_headers: str, secret: str, scope: str) -> str:
@@ -131,7 +148,7 @@ def _signature(request: SignedRequest, signed_headers: str, secret: str, scope: 
         declared,
     ]
     digest = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
-    to_sign = "\n".join([ALGORITHM, request.headers["x-amz-date"], scope, digest])
+    to_sign = "\n".join([ALGORITHM, _timestamp(request.headers), scope, digest])
     return hmac.digest(_signing_key(secret, scope), to_sign.encode(), "sha256").hex()
 
 
@@ -145,7 +162,7 @@ def _signing_key(secret: str, scope: str) -> bytes:
 
 def _check_date(timestamp: str, now: float) -> None:
     try:
-        signed_at = calendar.timegm(time.strptime(timestamp, "%Y%m%dT%H%M%SZ"))
+        signed_at = calendar.timegm(time.strptime(timestamp, _BASIC))
     except ValueError:
         raise IncompleteSignatureException(
             f"Date must be in ISO-8601 'basic format'. Got '{timestamp}'."
@@ -163,4 +180,4 @@ def _check_date(timestamp: str, now: float) -> None:
 
 
 def _basic(seconds: float) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
+    return time.strftime(_BASIC, time.gmtime(seconds))

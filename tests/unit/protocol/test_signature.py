@@ -15,6 +15,7 @@ from botocore.credentials import Credentials
 from kecs_server.errors import EcsError
 from kecs_server.protocol.signature import Caller
 from kecs_server.protocol.signature import SignedRequest
+from kecs_server.protocol.signature import _signature as signature_of
 from kecs_server.protocol.signature import verify
 
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -178,3 +179,22 @@ def test_unsigned_payload() -> None:
     headers = {"host": "127.0.0.1:1", **names}
     received = SignedRequest(method="POST", path="/", query="", headers=headers, body=b"other")
     assert verify(received, secret_of, now=None).access_key == KEY
+
+
+@pytest.mark.parametrize("form", ["%Y%m%dT%H%M%SZ", "%a, %d %b %Y %H:%M:%S GMT"])
+def test_the_header_date_instead(form: str) -> None:
+    """What is signed is the date in its basic form, however the header says it."""
+    request = signed()
+    moment = time.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")
+    date = time.strftime(form, moment)
+    dated = changed(request, date=date, x_amz_date=None)
+    names = "content-type;date;host;x-amz-target"
+    scope = request.headers["authorization"].partition(f"{KEY}/")[2].partition(",")[0]
+    signature = signature_of(dated, names, SECRET, scope)
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    verify(changed(dated, authorization=authorization), secret_of, now=time.time())
+    assert refusal(changed(dated, date=None, authorization=authorization))[0] == (
+        "IncompleteSignatureException"
+    )
