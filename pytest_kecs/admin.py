@@ -146,6 +146,7 @@ class AdminClient:
         account: str | None = None,
         engine: str | None = None,
         aws_endpoint: str | None = None,
+        netns: bool | None = None,
         images: Mapping[str, Any] | None = None,
     ) -> str:
         """Let the key stand for a fresh realm; returns the realm's id."""
@@ -154,6 +155,7 @@ class AdminClient:
             "account": account,
             "engine": engine,
             "aws_endpoint": aws_endpoint,
+            "netns": netns,
             "images": dict(images or {}),
         }
         return str(self._call("POST", "/realms", body)["realm"])

@@ -94,7 +94,8 @@ def _advice(report: Report, task_id: str, container: Mapping[str, Any]) -> Itera
     name = container["name"]
     said = "\n".join(report.get("logs", {}).get(task_id, {}).get(name, {}).values())
     if container.get("exitCode") and _IN_USE.search(said):
-        yield _port_advice(report, report.get("ports", {}).get(task_id, {}).get(name, ()))
+        ports = report.get("ports", {}).get(task_id, {}).get(name, ())
+        yield _port_advice(report, task_id, ports)
     awaited = report.get("waiting", {}).get(task_id, {}).get(name)
     if awaited:
         yield f"waits for {' and '.join(awaited)}"
@@ -106,12 +107,13 @@ def _advice(report: Report, task_id: str, container: Mapping[str, Any]) -> Itera
         )
 
 
-def _port_advice(report: Report, ports: Sequence[int]) -> str:
+def _port_advice(report: Report, task_id: str, ports: Sequence[int]) -> str:
     which = " or ".join(map(str, ports))
-    if report.get("engine") != "process":
+    in_task = task_id in report.get("own_networks", ())
+    if in_task or report.get("engine") != "process":
         return (
-            f"its port {which} is in use in the Pod, whose containers share one localhost, in "
-            "bridge mode too; let each listen on another port"
+            f"its port {which} is in use in the {'task' if in_task else 'Pod'}, whose containers "
+            "share one localhost, in bridge mode too; let each listen on another port"
         )
     port = ports[0] if ports else "N"
     return (

@@ -167,6 +167,7 @@ class Environment:
                 account=wishes.account,
                 engine=engine,
                 aws_endpoint=wishes.aws_endpoint,
+                netns=wishes.netns,
                 images={**self.settings.images, **wishes.images},
             )
         except ServerGone as error:

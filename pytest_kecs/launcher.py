@@ -76,6 +76,8 @@ class LaunchOptions:
     aws_endpoint: str | None = None
     strict_time: bool = False
     pid1: bool = False
+    netns: bool = False
+    netns_reach: Sequence[str] = ()
     lease: float | None = None
     port: int = 0
 

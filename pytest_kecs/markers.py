@@ -1,4 +1,4 @@
-"""`@pytest.mark.kecs(engine=, region=, account=, aws_endpoint=, images=)`: read, check, merge."""
+"""The marker `@pytest.mark.kecs(engine=, region=, ...)`: read, check, merge."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pytest_kecs.settings import parse_engine
 from pytest_kecs.settings import parse_region
 
 DESCRIPTION = (
-    "kecs(engine=None, region=None, account=None, aws_endpoint=None, images=None): the test uses "
-    "Amazon ECS; AWS_* variables lead to an environment of its own. engine: process, kind, "
-    "kubernetes or auto; account: 12 digits; aws_endpoint: what has the rest of AWS; images: what "
-    "images stand for, {pattern: command}."
+    "kecs(engine=None, region=None, account=None, aws_endpoint=None, netns=None, images=None): the "
+    "test uses Amazon ECS; AWS_* variables lead to an environment of its own. engine: process, "
+    "kind, kubernetes or auto; account: 12 digits; aws_endpoint: what has the rest of AWS; netns: "
+    "whether tasks have networks of their own; images: what images stand for, {pattern: command}."
 )
 
 
@@ -34,6 +34,7 @@ class Wishes:
     region: str | None = None
     account: str | None = None
     aws_endpoint: str | None = None
+    netns: bool | None = None
     images: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -95,6 +96,12 @@ def _aws_endpoint(value: Any) -> str:
     return parse_aws_endpoint(_text(value))
 
 
+def _netns(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise InvalidValue("netns is True or False")
+
+
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -112,5 +119,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "region": _region,
     "account": _account,
     "aws_endpoint": _aws_endpoint,
+    "netns": _netns,
     "images": _images,
 }

@@ -130,6 +130,8 @@ class Ownership:
             aws_endpoint=settings.aws_endpoint,
             strict_time=settings.strict_time,
             pid1=settings.pid1,
+            netns=settings.netns,
+            netns_reach=settings.netns_reach,
         )
 
     def _bind(self, options: LaunchOptions) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
@@ -73,6 +74,8 @@ class Settings:
     aws_endpoint: str | None
     strict_time: bool
     pid1: bool
+    netns: bool
+    netns_reach: Sequence[str]
     startup_timeout: float
     log_lines: int
     images: Mapping[str, str]
@@ -189,6 +192,16 @@ def parse_aws_endpoint(value: str) -> str:
     if is_aws_endpoint(url):
         return url
     raise InvalidValue("it must be http://HOST:PORT (or https), or `aws` for AWS itself")
+
+
+def parse_places(value: str) -> tuple[str, ...]:
+    from kecs_server.settings import is_reachable
+
+    places = tuple(value.split())
+    for place in places:
+        if not is_reachable(place):
+            raise InvalidValue(f"{place!r} is not PORT or NAME:PORT, as 5432 or db.example:5432")
+    return places
 
 
 def parse_images(value: str) -> dict[str, str]:
@@ -343,6 +356,23 @@ TABLE: tuple[Setting, ...] = (
         parse=_parse_switch,
         help="A process without a handler for SIGTERM ignores it, as a container's first process "
         "does on ECS, and is killed after stopTimeout; off: it dies of it at once",
+    ),
+    Setting(
+        name="netns",
+        default=False,
+        default_text="off",
+        parse=_parse_switch,
+        help="Each task of the process engine has a network, and so a localhost, of its own, in "
+        "all network modes but host; needs a Linux that lets the user make network namespaces",
+    ),
+    Setting(
+        name="netns_reach",
+        metavar="PLACES",
+        default=(),
+        default_text="none",
+        parse=parse_places,
+        help="What tasks with networks of their own reach outside: PORT of this machine, which is "
+        "`host.kecs.internal` there, or NAME:PORT, with blanks between",
     ),
     Setting(
         name="startup_timeout",

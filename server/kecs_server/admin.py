@@ -139,6 +139,7 @@ class Admin:
             account=_checked_account(account),
             engine=_checked_engine(engine) if engine else None,
             aws_endpoint=_checked_endpoint(params.get("aws_endpoint")),
+            netns=_checked_switch(params, "netns"),
             images=parse_images(_checked_object(params, "images")),
         )
         return {"realm": self._realms.begin(key, realm_request).id}
@@ -297,6 +298,13 @@ def _checked_endpoint(url: Any) -> str | None:
     if url is None or (isinstance(url, str) and is_aws_endpoint(url)):
         return url
     raise BadRequest(f"aws_endpoint is http://HOST:PORT or aws, not {url!r}")
+
+
+def _checked_switch(params: Structure, name: str) -> bool | None:
+    value = params.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    raise BadRequest(f"{name} is true or false, not {value!r}")
 
 
 def _checked_object(params: Structure, name: str) -> Structure:

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from kecs_server.admin import admin_blueprint
+from kecs_server.domain.ways_out import AGENT_ADDRESS
 from kecs_server.environment import Environment
 from kecs_server.errors import AccessDeniedException
 from kecs_server.errors import EcsError
@@ -38,10 +39,6 @@ JSON_TYPE = "application/x-amz-json-1.1"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
-RELAY_HOST = "169.254.170.2"
-"""The address at which tasks find their agent (ecs-facts 17.1); SDKs trust it without TLS."""
-
-
 def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
     app = _create_app(environment, LOOPBACK)
     app.register_blueprint(admin_blueprint(environment, lifetime), url_prefix="/_kecs")
@@ -56,7 +53,7 @@ def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
 
 def create_relay_app(environment: Environment) -> Flask:
     """What containers reach that have a network of their own: all but `/_kecs`."""
-    return _create_app(environment, frozenset({RELAY_HOST}))
+    return _create_app(environment, frozenset({AGENT_ADDRESS}))
 
 
 def _create_app(environment: Environment, hosts: Collection[str]) -> Flask:

@@ -18,6 +18,9 @@ from kecs_server.aws.pool import Pool
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.images import parse_images
 from kecs_server.domain.task import Task
+from kecs_server.domain.ways_out import AGENT_ADDRESS
+from kecs_server.domain.ways_out import LOCALHOST
+from kecs_server.domain.ways_out import parse_place
 from kecs_server.engines.base import Engine
 from kecs_server.engines.base import Observation
 from kecs_server.engines.base import TaskSpec
@@ -32,7 +35,7 @@ from kecs_server.state.realm import Realm
 from kecs_server.state.realms import RealmRequest
 from kecs_server.state.realms import Realms
 
-RELAY_ENDPOINT = "http://169.254.170.2"
+RELAY_ENDPOINT = f"http://{AGENT_ADDRESS}"
 """The agent's address in a container on a kind node (see `engines.kubernetes.relay`)."""
 
 LOG_THREADS = 4
@@ -48,7 +51,7 @@ class Environment:
     :param endpoint: this server's own URL.
     :param relay: serves containers at another address of this machine and returns the port;
         None: only those that reach `endpoint` are served.
-    :raises ValueError: the settings' image table cannot be read.
+    :raises ValueError: the settings' image table or `netns_reach` cannot be read.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class Environment:
         self.settings = settings
         self.endpoint = endpoint
         self._relay = relay
+        self._relay_port: int | None = None
+        self._reach = tuple(map(parse_place, settings.netns_reach))
         self._images = parse_images(settings.images)
         self.engines: Mapping[str, EngineHost] = {
             name: EngineHost(partial(self._make_engine, name), self._observe) for name in ENGINES
@@ -97,6 +102,7 @@ class Environment:
             name=request.name,
             engine=request.engine or self.settings.engine,
             aws_endpoint=request.aws_endpoint or self.settings.aws_endpoint,
+            netns=self.settings.netns if request.netns is None else request.netns,
             # The realm's own patterns are tried first.
             images={**request.images, **self._images},
             wake=self.scheduler.wake,
@@ -126,7 +132,8 @@ class Environment:
     def _spec_of(self, realm: Realm, task: Task) -> TaskSpec:
         arn = parse_arn(task.arn)
         names = {"python": self.settings.interpreter, "rootdir": self.settings.rootdir}
-        return task_spec(
+        network = self.network.attach(task, realm.engine, is_own=realm.isolates(task))
+        spec = task_spec(
             task,
             Surroundings(
                 realm=realm.id,
@@ -135,9 +142,20 @@ class Environment:
                 aws_endpoint=realm.aws_endpoint,
                 images=realm.images,
                 names=names,
-                addressing=self.network.attach(task, realm.engine),
+                network=network,
+                agent_port=self._agent_port() if network.is_own else None,
+                reach=self._reach,
             ),
         )
+        if spec.own_network is not None:
+            self.network.lead_out(task.id, spec.own_network.ways_out)
+        return spec
+
+    def _agent_port(self) -> int | None:
+        """Where tasks with networks of their own are led when they ask their agent."""
+        if self._relay is not None and self._relay_port is None:
+            self._relay_port = self._relay(LOCALHOST)
+        return self._relay_port
 
     def _container_endpoint(self, engine: str) -> str | None:
         """Where containers reach this server; None where they cannot."""
@@ -154,6 +172,7 @@ class Environment:
                 interpreter=self.settings.interpreter,
                 rootdir=self.settings.rootdir,
                 pid1=self.settings.pid1,
+                netns=self.settings.netns,
             )
         # Only here is the kubernetes client imported: it costs a process engine's run nothing.
         from kecs_server.engines.kubernetes import clusters

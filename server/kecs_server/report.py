@@ -48,6 +48,7 @@ def realm_report(environment: Environment, realm: Realm, log_lines: int) -> Stru
                 }
                 for task in tasks
             },
+            "own_networks": [task.id for task in tasks if realm.isolates(task)],
             "idle": _idle(realm, tasks),
             "waiting": _waiting(tasks),
             "timeline": realm.timeline.as_json(),

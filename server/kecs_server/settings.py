@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
@@ -37,6 +38,9 @@ class ServerSettings:
         get that ask for none.
     strict_time: compare the dates of signatures with the clock.
     pid1: a process that does not handle SIGTERM is not sent it (engine process).
+    netns: tasks have networks of their own, but for those in host mode (engine process). What
+        realms get that do not say.
+    netns_reach: what they reach of the world outside, see `domain.ways_out.parse_place`.
     """
 
     name: str
@@ -57,6 +61,8 @@ class ServerSettings:
     aws_endpoint: str | None = None
     strict_time: bool = False
     pid1: bool = False
+    netns: bool = False
+    netns_reach: Sequence[str] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -65,6 +71,12 @@ class ServerSettings:
     def from_json(cls, text: str) -> ServerSettings:
         """:raises TypeError, ValueError: the text is not what `to_json` makes."""
         return cls(**json.loads(text))
+
+
+def is_reachable(text: str) -> bool:
+    """Whether it can be in the setting `netns_reach`: `PORT` or `NAME:PORT`."""
+    found = re.fullmatch(r"([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*:)?([0-9]{1,5})", text)
+    return found is not None and 0 < int(found[2]) < 1 << 16
 
 
 def is_aws_endpoint(text: str) -> bool:

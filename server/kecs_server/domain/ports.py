@@ -51,6 +51,13 @@ def port_mappings(container: Structure) -> Iterator[PortMapping]:
         )
 
 
+def ports_of(container: Structure) -> Iterator[tuple[int, str]]:
+    """Every port of a container's mappings, and its protocol."""
+    for mapping in port_mappings(container):
+        for port in range(mapping.first, mapping.last + 1):
+            yield port, mapping.protocol
+
+
 def fixed_host_ports(containers: list[Structure], network_mode: str) -> frozenset[tuple[int, str]]:
     """The ports (number, protocol) of its host that a task can have alone."""
     if network_mode not in ("bridge", "host"):

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from kecs_server.domain.ports import Binding
+from kecs_server.domain.ways_out import OwnNetwork
 from kecs_server.engines.logs import ContainerLog
 
 
@@ -117,7 +118,8 @@ class TaskSpec:
     """What an engine needs to know of a task. `task_id` is 32 hex digits, unique in the server.
 
     `cpu` (ECS units) and `memory` (MiB) limit the task as a whole; None: no such limit.
-    `address` is what the task's programs are told to listen at, where that is known beforehand.
+    `address` is where what the task listens at is reached, where that is known beforehand.
+    `own_network`: it shares the machine's with nobody (process engine; a Pod always has its own).
     """
 
     task_id: str
@@ -127,6 +129,7 @@ class TaskSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     network_mode: str = "bridge"
     address: str | None = None
+    own_network: OwnNetwork | None = None
     volumes: tuple[Volume, ...] = ()
     cpu: int | None = None
     memory: int | None = None
@@ -287,8 +290,8 @@ class EngineError(Exception):
 
 
 class Engine(Protocol):
-    """Runs containers. Every method but `open`, `locate`, `connect`, `usage` and `close` returns at
-    once. Those that change something are called from one thread (the scheduler's), are
+    """Runs containers. Every method but `open`, `locate`, `connect`, `listen`, `usage` and `close`
+    returns at once. Those that change something are called from one thread (the scheduler's), are
     idempotent, and ignore tasks and containers that they do not know. Nothing is raised for what
     happens to a container: that is an observation.
     """
@@ -351,6 +354,12 @@ class Engine(Protocol):
         :raises ConnectionRefusedError: nothing of the container listens there; the text is for a
             person.
         :raises OSError: the connection cannot be made.
+        """
+
+    def listen(self, task_id: str, address: str, port: int) -> socket.socket:
+        """A socket of this server that listens in the network of a task with an `own_network`.
+
+        :raises OSError: the port is taken, or the task has no such network.
         """
 
     def remove(self, task_id: str) -> None:

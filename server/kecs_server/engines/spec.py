@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from typing import Any
@@ -15,12 +16,19 @@ from kecs_server.domain.images import Images
 from kecs_server.domain.images import StandIn
 from kecs_server.domain.images import expanded
 from kecs_server.domain.images import find_stand_in
-from kecs_server.domain.ports import port_mappings
+from kecs_server.domain.ports import ports_of
 from kecs_server.domain.references import Resources
 from kecs_server.domain.sizes import parse_cpu
 from kecs_server.domain.sizes import parse_memory
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
+from kecs_server.domain.ways_out import AGENT_ADDRESS
+from kecs_server.domain.ways_out import OwnNetwork
+from kecs_server.domain.ways_out import Place
+from kecs_server.domain.ways_out import from_inside
+from kecs_server.domain.ways_out import lay_out
+from kecs_server.domain.ways_out import named_by
+from kecs_server.domain.ways_out import without
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import Mount
 from kecs_server.engines.base import TaskSpec
@@ -76,6 +84,17 @@ class Addressing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskNetwork:
+    """What a task is told of its network: each container of it, where the task as such is reached
+    (`address`, in awsvpc mode), and whether it is the task's own or the machine's.
+    """
+
+    addressing: Mapping[str, Addressing]
+    address: str | None = None
+    is_own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What containers get from where they run.
 
@@ -83,7 +102,8 @@ class Surroundings:
     endpoint: where they reach this server; None where they cannot.
     aws_endpoint: what has the rest of AWS, if something has (see `ServerSettings`).
     names: values of `{python}` and the like in stand-ins.
-    addressing: of each container of the task.
+    agent_port: of this machine, where the agent of tasks with networks of their own listens.
+    reach: what such tasks reach besides.
     """
 
     realm: str
@@ -92,25 +112,35 @@ class Surroundings:
     aws_endpoint: str | None = None
     images: Images
     names: Mapping[str, str]
-    addressing: Mapping[str, Addressing]
+    network: TaskNetwork
+    agent_port: int | None = None
+    reach: Sequence[Place] = ()
 
 
 def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
     body = task.task_definition.body
     sizes = {**body, **task.overrides}
+    has_own = surroundings.network.is_own
+    inside, places = _seen_from_inside(task, surroundings) if has_own else (surroundings, [])
+    containers = tuple(_container_spec(task, container, inside) for container in task.containers)
+    own_network = _own_network(task, containers, places, inside) if has_own else None
+    if own_network is not None:
+        containers = tuple(
+            replace(container, hosts={**own_network.hosts, **container.hosts})
+            for container in containers
+        )
     return TaskSpec(
         task_id=task.id,
         task_arn=task.arn,
         family=task.task_definition.family,
-        containers=tuple(
-            _container_spec(task, container, surroundings) for container in task.containers
-        ),
+        containers=containers,
         labels={
             "cluster": task.cluster_arn.rpartition("/")[2],
             "service": task.service_name or "",
         },
         network_mode=task.task_definition.network_mode,
-        address=_own_address(task, surroundings),
+        address=surroundings.network.address,
+        own_network=own_network,
         volumes=tuple(volume_of(volume, surroundings.realm) for volume in body["volumes"]),
         cpu=parse_cpu(sizes["cpu"]) if "cpu" in sizes else None,
         memory=parse_memory(sizes["memory"]) if "memory" in sizes else None,
@@ -125,11 +155,34 @@ def has_program(container: Container, images: Images) -> bool:
     return any(_argv(container.definition, container.override, stand_in))
 
 
-def _own_address(task: Task, surroundings: Surroundings) -> str | None:
-    """Containers of an awsvpc task share one; elsewhere the task as such has none."""
-    if not task.is_awsvpc:
-        return None
-    return surroundings.addressing[task.containers[0].name].host
+def _seen_from_inside(task: Task, surroundings: Surroundings) -> tuple[Surroundings, list[Place]]:
+    """The same for a task with a network of its own, and what it must reach for that. In network
+    mode none it reaches nothing.
+    """
+    if task.task_definition.network_mode == "none":
+        return replace(surroundings, endpoint=None, aws_endpoint=None, agent_port=None), []
+    agent_port, aws = surroundings.agent_port, surroundings.aws_endpoint
+    endpoint = f"http://{AGENT_ADDRESS}" if agent_port is not None else None
+    places = list(surroundings.reach)
+    if aws is not None and aws != REAL_AWS:
+        aws, place = from_inside(aws)
+        places.append(place)
+    return replace(surroundings, endpoint=endpoint, aws_endpoint=aws), places
+
+
+def _own_network(
+    task: Task,
+    containers: Iterable[ContainerSpec],
+    places: list[Place],
+    surroundings: Surroundings,
+) -> OwnNetwork:
+    if task.task_definition.network_mode == "none":
+        return OwnNetwork(hosts={})
+    for container in containers:
+        argv = (*(container.entry_point or ()), *(container.command or ()))
+        places += named_by(container.environment, argv)
+    listened = {port for container in containers for port, _ in container.ports}
+    return lay_out(without(places, listened), surroundings.agent_port)
 
 
 def _container_spec(task: Task, container: Container, surroundings: Surroundings) -> ContainerSpec:
@@ -137,7 +190,7 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
     override = container.override
     image = definition["image"]
     found = find_stand_in(image, surroundings.images)
-    addressing = surroundings.addressing[container.name]
+    addressing = surroundings.network.addressing[container.name]
     names = {**surroundings.names, **addressing.names()}
     stand_in = expanded(found, names) if found else StandIn()
     entry_point, command = _argv(definition, override, stand_in)
@@ -188,7 +241,7 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
         },
         docker_labels=definition.get("dockerLabels", {}),
         mounts=tuple(_mounts(task, definition)),
-        ports=tuple(_ports(definition)),
+        ports=tuple(ports_of(definition)),
     )
 
 
@@ -243,12 +296,6 @@ def _hosts(definition: Structure, addressing: Addressing) -> dict[str, str]:
     return hosts
 
 
-def _ports(definition: Structure) -> Iterator[tuple[int, str]]:
-    for mapping in port_mappings(definition):
-        for port in range(mapping.first, mapping.last + 1):
-            yield port, mapping.protocol
-
-
 def _argv(
     definition: Structure, override: Structure, stand_in: StandIn
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
@@ -273,7 +320,7 @@ def _injected(task: Task, container: Container, surroundings: Surroundings) -> d
         "AWS_EXECUTION_ENV": f"AWS_ECS_{kind}",
         "AWS_REGION": surroundings.region,
         "AWS_DEFAULT_REGION": surroundings.region,
-        **surroundings.addressing[container.name].variables(),
+        **surroundings.network.addressing[container.name].variables(),
         **_endpoint_urls(surroundings),
     }
     endpoint, identifier = surroundings.endpoint, container.metadata_id

@@ -26,10 +26,10 @@ class PortError(Exception):
     """A port cannot be had; the text is the container's `reason`."""
 
 
-def bind_fixed(port: int, protocol: str) -> socket.socket:
+def bind_fixed(port: int, protocol: str, host: str = HOST) -> socket.socket:
     """:raises PortError: in Docker's words."""
     try:
-        return _bound(port, protocol)
+        return _bound(port, protocol, host)
     except OSError as error:
         raise _cannot_listen(port, protocol, error) from None
 
@@ -84,13 +84,13 @@ def ephemeral_ports() -> tuple[int, int]:
     return _FALLBACK
 
 
-def _bound(port: int, protocol: str) -> socket.socket:
+def _bound(port: int, protocol: str, host: str = HOST) -> socket.socket:
     made = socket.socket(socket.AF_INET, _KINDS[protocol])
     try:
         if protocol == "tcp":
             # A connection that was closed a moment ago is no reason to refuse its port.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((HOST, port))
+        made.bind((host, port))
         if protocol == "tcp":
             made.listen(128)
     except OSError:

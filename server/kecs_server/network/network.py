@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 from typing import TypeVar
 
 from kecs_server.domain.ports import Binding
 from kecs_server.domain.ports import PortMapping
 from kecs_server.domain.ports import port_mappings
+from kecs_server.domain.ports import ports_of
 from kecs_server.domain.task import Task
+from kecs_server.domain.ways_out import HOST_NAME
+from kecs_server.domain.ways_out import Place
+from kecs_server.domain.ways_out import WayOut
 from kecs_server.engines.base import Engine
 from kecs_server.engines.spec import Addressing
+from kecs_server.engines.spec import TaskNetwork
 from kecs_server.network.addresses import LoopbackAddresses
 from kecs_server.network.host_ports import HOST
+from kecs_server.network.host_ports import MOST
+from kecs_server.network.host_ports import PortError
 from kecs_server.network.host_ports import bind_fixed
 from kecs_server.network.host_ports import bind_free
 from kecs_server.network.host_ports import check_free
@@ -30,9 +39,14 @@ if TYPE_CHECKING:
     from kecs_server.network.forwarding import Forwarders
 
 EVERY_ADDRESS = "0.0.0.0"
+CONNECT_TIMEOUT = 10.0
+"""Seconds for a connection that a task makes to what is outside."""
+
 _GONE = "the task has no network: it does not run"
 
 Found = TypeVar("Found")
+
+_log = logging.getLogger(__name__)
 
 EngineOf = Callable[[str], Engine | None]
 """The engine of a name, None as long as it is not ready."""
@@ -40,11 +54,16 @@ EngineOf = Callable[[str], Engine | None]
 
 @dataclass(slots=True, kw_only=True)
 class _Attached:
-    """A task that has a network. `own` are the addresses taken for it alone."""
+    """A task that has a network. `own` are the addresses taken for it alone; `ways_out` are not yet
+    opened; `own_ports` are those of containers that are reached at the task's own address.
+    """
 
     engine: str
     own: list[str]
-    addressing: Mapping[str, Addressing]
+    told: TaskNetwork
+    ways_out: Sequence[WayOut] = ()
+    is_closed: bool = False
+    own_ports: set[tuple[str, int]] = field(default_factory=set)
     bindings: dict[str, tuple[Binding, ...]] = field(default_factory=dict)
     forwarders: list[Forwarder] = field(default_factory=list)
     on_demand: dict[tuple[str, int], Forwarder] = field(default_factory=dict)
@@ -60,21 +79,32 @@ class Network:
         self._attached: dict[str, _Attached] = {}
         self._forwarders: Forwarders | None = None
 
-    def attach(self, task: Task, engine: str) -> Mapping[str, Addressing]:
+    def attach(self, task: Task, engine: str, *, is_own: bool = False) -> TaskNetwork:
         """Say for each container where its program is to listen.
 
         As processes, the containers of a task have one address of its own in awsvpc mode, and
         each its own otherwise, so that the same program can run many times. 127.0.0.1 is told
         where the port of the host must be the program's own: in host mode, and for a host port
         that is fixed and the same as the container's.
+
+        :param is_own: the task has a network namespace of its own, as a Pod has.
         """
         with self._lock:
             if engine != "process":
-                attached = _Attached(engine=engine, own=[], addressing=_in_one_pod(task))
+                told = TaskNetwork(addressing=_in_one_pod(task))
+                attached = _Attached(engine=engine, own=[], told=told)
+            elif is_own:
+                attached = self._in_namespace(task)
             else:
                 attached = self._as_processes(task)
             self._attached[task.id] = attached
-            return attached.addressing
+            return attached.told
+
+    def lead_out(self, task_id: str, ways: Sequence[WayOut]) -> None:
+        """Open these ways out of the task's own network before its first container starts."""
+        with self._lock:
+            if task_id in self._attached:
+                self._attached[task_id].ways_out = ways
 
     def open(self, task: Task, container: str) -> tuple[Binding, ...]:
         """Bind the host ports of a container that is about to start, and forward them.
@@ -85,6 +115,9 @@ class Network:
             attached = self._attached.get(task.id)
             if attached is None:
                 return ()
+            ways, attached.ways_out = attached.ways_out, ()
+            for way in ways:
+                self._open_way_out(task, attached, way)
             if container not in attached.bindings:
                 attached.bindings[container] = self._bind(task, attached, container)
             return attached.bindings[container]
@@ -117,6 +150,8 @@ class Network:
                     return HOST, binding.host_port + port - mapping.first
             if address in attached.own:
                 return address, port
+            if (container, port) in attached.own_ports:
+                return attached.own[0], port
             key = (container, port)
             if key not in attached.on_demand:
                 [listener] = bind_free(1, "tcp", ())
@@ -127,7 +162,7 @@ class Network:
         """The address of each container that was told one to listen at."""
         with self._lock:
             attached = self._attached.get(task_id)
-        told = attached.addressing.items() if attached else ()
+        told = attached.told.addressing.items() if attached else ()
         return {name: each.host for name, each in told if each.host != EVERY_ADDRESS}
 
     def detach(self, task_id: str) -> None:
@@ -161,7 +196,9 @@ class Network:
         engine = self._engine_of(attached.engine) if attached else None
         if attached is None or engine is None:
             raise ConnectionRefusedError(_GONE)
-        told = attached.addressing[container].ports.get(port, port)
+        if attached.is_closed:
+            raise ConnectionRefusedError("nothing leads into a task whose network mode is none")
+        told = attached.told.addressing[container].ports.get(port, port)
         return engine, list(dict.fromkeys((told, port)))
 
     def _as_processes(self, task: Task) -> _Attached:
@@ -195,14 +232,61 @@ class Network:
                 },
                 peers={name: peer or HOST for name, peer in hosts.items()},
             )
-        return _Attached(engine="process", own=own, addressing=addressing)
+        address = (shared or HOST) if mode == "awsvpc" else None
+        told = TaskNetwork(addressing=addressing, address=address)
+        return _Attached(engine="process", own=own, told=told)
+
+    def _in_namespace(self, task: Task) -> _Attached:
+        """As in a Pod; an address of the machine's leads into an awsvpc task."""
+        mode = task.task_definition.network_mode
+        address = (self._addresses.take() or HOST) if mode == "awsvpc" else None
+        told = TaskNetwork(addressing=_in_one_pod(task), address=address, is_own=True)
+        return _Attached(
+            engine="process",
+            own=[address] if address else [],
+            told=told,
+            is_closed=mode == "none",
+        )
+
+    def _open_way_out(self, task: Task, attached: _Attached, way: WayOut) -> None:
+        """:raises PortError: there is none; the text is the container's reason."""
+        engine, target = self._engine_of(attached.engine), way.target
+        if engine is None:
+            return
+        try:
+            listener = engine.listen(task.id, way.address, way.port)
+        except OSError as error:
+            raise PortError(
+                f"CannotStartContainerError: no way out to {target.host}:{target.port} could be "
+                f"made: {error}"
+            ) from error
+        forwarder = self._open_forwarders().open(listener, partial(_connect_outside, target))
+        attached.forwarders.append(forwarder)
+
+    def _lead_in(self, task: Task, attached: _Attached, container: str) -> None:
+        """Forward the ports of an awsvpc task at its address, as far as they can be had: what is
+        reached at no other is reached by `reach`.
+        """
+        for port, protocol in islice(ports_of(task.container(container).definition), MOST):
+            try:
+                listener = bind_fixed(port, protocol, attached.own[0])
+            except PortError as error:  # a port below 1024, for one
+                _log.info("task %s: %s", task.id, error)
+                continue
+            forwarder = self._forward(listener, task.id, container, port, protocol)
+            attached.forwarders.append(forwarder)
+            if protocol == "tcp":
+                attached.own_ports.add((container, port))
 
     def _bind(self, task: Task, attached: _Attached, container: str) -> tuple[Binding, ...]:
+        if attached.told.is_own and attached.own:
+            self._lead_in(task, attached, container)
         if task.task_definition.network_mode not in ("bridge", "host"):
             return ()
         bound = []
         for mapping in port_mappings(task.container(container).definition):
-            if attached.engine == "process" and _is_the_programs_own(mapping):
+            shares_ports = attached.engine == "process" and not attached.told.is_own
+            if shares_ports and _is_the_programs_own(mapping):
                 check_free(mapping.host_port, mapping.protocol)
                 bound.append(Binding(mapping=mapping, host_port=mapping.host_port))
                 continue
@@ -225,13 +309,31 @@ class Network:
         port: int,
         protocol: str = "tcp",
     ) -> Forwarder:
+        connect = partial(self.connect, task_id, container, port, protocol)
+        return self._open_forwarders().open(listener, connect)
+
+    def _open_forwarders(self) -> Forwarders:
         if self._forwarders is None:
             # A run in which nothing is forwarded need not load what forwards.
             from kecs_server.network.forwarding import Forwarders
 
             self._forwarders = Forwarders()
-        connect = partial(self.connect, task_id, container, port, protocol)
-        return self._forwarders.open(listener, connect)
+        return self._forwarders
+
+
+def _connect_outside(target: Place) -> socket.socket:
+    """:raises OSError: nobody listens there."""
+    hosts = (HOST, "::1") if target.host == HOST_NAME else (target.host,)
+    for host in hosts[:-1]:
+        with suppress(OSError):
+            return _connected(host, target.port)
+    return _connected(hosts[-1], target.port)
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    made = socket.create_connection((host, port), CONNECT_TIMEOUT)
+    made.settimeout(None)
+    return made
 
 
 def _first(ports: list[int], find: Callable[[int], Found]) -> Found:

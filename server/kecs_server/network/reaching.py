@@ -83,6 +83,7 @@ def reach(
         else:
             why = f"the container {container.name} is {status}"
         if time.monotonic() >= deadline:
-            advice = f"\n{ADVICE.format(port=port)}" if realm.engine == "process" else ""
+            shares = realm.engine == "process" and not realm.isolates(task)
+            advice = f"\n{ADVICE.format(port=port)}" if shares else ""
             return Reached(why=why + advice, timed_out=True)
         realm.wait(version, until)

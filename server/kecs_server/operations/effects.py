@@ -135,7 +135,7 @@ STORED = (
     Stored(
         "ContainerDefinition",
         ("dnsSearchDomains", "dnsServers", "extraHosts"),
-        "names are resolved as on the host",
+        "names are resolved as on the host; with `kecs_netns` by `extraHosts` too",
         engine="process",
     ),
     Stored("ContainerDefinition", ("hostname",), "a variable HOSTNAME, no more", engine="process"),

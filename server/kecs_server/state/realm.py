@@ -35,7 +35,8 @@ class Watcher(Protocol):
 
 class Realm:
     """A world of its own: stores by (account, region), images, what the test registered, clock,
-    timeline; names of its engine and of the endpoint that has the rest of AWS.
+    timeline; names of its engine and of the endpoint that has the rest of AWS. `netns`: tasks that
+    are processes have networks of their own.
 
     `version` grows with every change. The scheduler is told through `wake`.
     """
@@ -49,11 +50,13 @@ class Realm:
         images: Images,
         wake: Callable[[Realm], None],
         aws_endpoint: str | None = None,
+        netns: bool = False,
     ) -> None:
         self.id = id
         self.name = name
         self.engine = engine
         self.aws_endpoint = aws_endpoint
+        self._netns = netns
         self.images: Images = images
         self.clock = Clock()
         self.registered = Registered()
@@ -67,6 +70,11 @@ class Realm:
         self._stores: dict[tuple[str, str], Store] = {}
         self._changed = threading.Condition(threading.RLock())
         self._wake = wake
+
+    def isolates(self, task: Task) -> bool:
+        """Whether the task does not share the network of the machine that it runs on."""
+        is_process = self.engine == "process"
+        return is_process and self._netns and task.task_definition.network_mode != "host"
 
     def store(self, account: str, region: str) -> Store:
         key = (account, region)

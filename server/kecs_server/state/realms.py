@@ -33,6 +33,7 @@ class RealmRequest:
     account: str = DEFAULT_ACCOUNT
     engine: str | None = None
     aws_endpoint: str | None = None
+    netns: bool | None = None
     images: Images
 
 

@@ -10,6 +10,9 @@ from typing import cast
 
 import pytest
 from kecs_server.domain.task import Task
+from kecs_server.domain.ways_out import HOST_NAME
+from kecs_server.domain.ways_out import Place
+from kecs_server.domain.ways_out import WayOut
 from kecs_server.engines.base import Engine
 from kecs_server.network import addresses
 from kecs_server.network.host_ports import PortError
@@ -27,6 +30,7 @@ class OneListener:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = 8080
         self.address: str | None = "127.0.0.1"
+        self.inside: dict[tuple[str, int], tuple[str, int]] = {}
 
     def locate(self, task_id: str, container: str, port: int) -> str | None:
         self._check(port)
@@ -37,6 +41,13 @@ class OneListener:
     ) -> socket.socket:
         self._check(port)
         return socket.create_connection(self.server.getsockname(), timeout=20)
+
+    def listen(self, task_id: str, address: str, port: int) -> socket.socket:
+        if (address, port) in self.inside:
+            raise OSError("it is taken")
+        made = socket.create_server(("127.0.0.1", 0))
+        self.inside[address, port] = made.getsockname()
+        return made
 
     def _check(self, port: int) -> None:
         if port != self.port:
@@ -83,7 +94,8 @@ def leads(address: tuple[str, int], engine: OneListener) -> bool:
 @linux
 def test_containers_of_bridge_tasks_have_addresses_of_their_own(network: Network) -> None:
     told = [
-        network.attach(make_task("bridge", web=[dict(WEB)], db=[]), "process") for _ in range(2)
+        network.attach(make_task("bridge", web=[dict(WEB)], db=[]), "process").addressing
+        for _ in range(2)
     ]
     hosts = {addressing.host for each in told for addressing in each.values()}
     assert len(hosts) == 4
@@ -101,7 +113,7 @@ def test_containers_of_bridge_tasks_have_addresses_of_their_own(network: Network
 
 @linux
 def test_containers_of_an_awsvpc_task_share_an_address(network: Network) -> None:
-    told = network.attach(make_task("awsvpc", web=[dict(WEB)], db=[]), "process")
+    told = network.attach(make_task("awsvpc", web=[dict(WEB)], db=[]), "process").addressing
     assert told["web"].host == told["db"].host == told["web"].peers["db"] != "127.0.0.1"
 
 
@@ -112,12 +124,12 @@ def test_containers_of_an_awsvpc_task_share_an_address(network: Network) -> None
 def test_where_the_port_of_the_host_is_the_programs_own(
     network: Network, mode: str, mapping: dict[str, Any]
 ) -> None:
-    told = network.attach(make_task(mode, web=[dict(mapping)]), "process")["web"]
+    told = network.attach(make_task(mode, web=[dict(mapping)]), "process").addressing["web"]
     assert (told.host, told.ports) == ("127.0.0.1", {8080: 8080})
 
 
 def test_containers_of_a_pod_listen_everywhere(network: Network) -> None:
-    told = network.attach(make_task("bridge", web=[dict(WEB)], my_db=[]), "kind")["web"]
+    told = network.attach(make_task("bridge", web=[dict(WEB)], my_db=[]), "kind").addressing["web"]
     assert (told.host, told.ports) == ("0.0.0.0", {8080: 8080})
     assert told.variables()["KECS_PEER_MY_DB"] == "127.0.0.1"
 
@@ -128,7 +140,7 @@ def test_without_addresses_the_ports_are_free_ones(
     """And a program that listens on its own port in spite of that is found as well."""
     monkeypatch.setattr(addresses, "_has_many", lambda: False)
     tasks = [make_task("awsvpc", web=[dict(WEB)]) for _ in range(2)]
-    told = [network.attach(task, "process")["web"] for task in tasks]
+    told = [network.attach(task, "process").addressing["web"] for task in tasks]
     assert [each.host for each in told] == ["127.0.0.1"] * 2
     assert len({each.ports[8080] for each in told} | {8080}) == 3
     for task, listened in ((tasks[0], told[0].ports[8080]), (tasks[1], 8080)):
@@ -193,7 +205,7 @@ def test_a_host_port_that_somebody_has(network: Network, container_port: int | N
 @linux
 def test_the_tasks_own_address_needs_no_forwarder(network: Network, engine: OneListener) -> None:
     task = make_task("awsvpc", web=[])
-    engine.address = network.attach(task, "process")["web"].host
+    engine.address = network.attach(task, "process").addressing["web"].host
     assert network.reach(task.id, "web", 8080) == (engine.address, 8080)
 
 
@@ -212,6 +224,89 @@ def test_a_forwarder_is_made_once_for_what_has_no_address(
     network.detach(task.id)
     with pytest.raises(ConnectionRefusedError, match="the task has no network"):
         network.reach(task.id, "web", 8080)
+
+
+@linux
+def test_into_a_network_of_its_own_an_address_leads(network: Network, engine: OneListener) -> None:
+    engine.address = None
+    task = make_task("awsvpc", web=[dict(WEB)])
+    told = network.attach(task, "process", is_own=True)
+    assert told.address is not None
+    assert told.address != "127.0.0.1"
+    web = told.addressing["web"]
+    assert (web.host, web.peers["web"]) == ("0.0.0.0", "127.0.0.1")
+    assert network.open(task, "web") == ()
+    assert network.reach(task.id, "web", 8080) == (told.address, 8080)
+    assert leads((told.address, 8080), engine)
+    network.detach(task.id)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((told.address, 8080), timeout=20)
+
+
+@linux
+def test_what_cannot_be_had_at_its_address_is_forwarded(
+    network: Network, engine: OneListener
+) -> None:
+    engine.address = None
+    with socket.create_server(("0.0.0.0", 0)) as somebody:
+        engine.port = somebody.getsockname()[1]
+        task = make_task("awsvpc", web=[{"containerPort": engine.port}])
+        network.attach(task, "process", is_own=True)
+        network.open(task, "web")
+        host, port = network.reach(task.id, "web", engine.port)
+        assert (host, port != engine.port) == ("127.0.0.1", True)
+        assert leads((host, port), engine)
+
+
+def test_a_fixed_host_port_leads_into_a_network_of_its_own(
+    network: Network, engine: OneListener
+) -> None:
+    """Though it is the container's too, the program does not listen on the machine."""
+    engine.port = free_port()
+    task = make_task("bridge", web=[{"containerPort": engine.port, "hostPort": engine.port}])
+    assert network.attach(task, "process", is_own=True).address is None
+    network.open(task, "web")
+    assert network.reach(task.id, "web", engine.port) == ("127.0.0.1", engine.port)
+    assert leads(("127.0.0.1", engine.port), engine)
+
+
+def test_nothing_leads_into_a_task_without_network(network: Network) -> None:
+    task = make_task("none", web=[])
+    network.attach(task, "process", is_own=True)
+    with pytest.raises(ConnectionRefusedError, match="whose network mode is none"):
+        network.reach(task.id, "web", 8080)
+
+
+def test_ways_out_are_opened_with_the_first_container(
+    network: Network, engine: OneListener
+) -> None:
+    task = make_task("bridge", web=[], db=[])
+    network.attach(task, "process", is_own=True)
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        port = outside.getsockname()[1]
+        network.lead_out(task.id, [WayOut("10.0.2.2", 5432, Place(HOST_NAME, port))])
+        assert engine.inside == {}
+        for container in ("web", "db"):
+            network.open(task, container)
+        [inside] = engine.inside.values()
+        with socket.create_connection(inside, timeout=20) as near:
+            near.sendall(b"x")
+            outside.settimeout(20)
+            far, _ = outside.accept()
+            with far:
+                assert far.recv(1) == b"x"
+        network.detach(task.id)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(inside, timeout=20)
+
+
+def test_a_way_out_that_cannot_be_opened(network: Network) -> None:
+    task = make_task("bridge", web=[])
+    network.attach(task, "process", is_own=True)
+    ways = [WayOut("10.0.2.2", 5432, Place(HOST_NAME, 5432))] * 2
+    network.lead_out(task.id, ways)
+    with pytest.raises(PortError, match=r"no way out to host\.kecs\.internal:5432 could be made"):
+        network.open(task, "web")
 
 
 def test_a_task_that_has_no_network(network: Network) -> None:

@@ -113,6 +113,7 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
             "account": None,
             "engine": None,
             "aws_endpoint": None,
+            "netns": None,
             "images": {"a": "b"},
         },
         *({"realm": "r1"}, "r1"),

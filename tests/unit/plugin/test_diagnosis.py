@@ -69,7 +69,12 @@ def test_a_port_in_use_gets_advice() -> None:
     assert advice in dict(diagnosis.sections(report, 20))["kecs tasks"]
     assert advice in diagnosis.task_story(STOPPED, report, 20)
     assert advice in diagnosis.service_story(SERVICE, report, 20)
-    assert "share one localhost" in diagnosis.advice_text({**report, "engine": "kind"})
+    assert "in the Pod, whose containers share one localhost" in diagnosis.advice_text(
+        {**report, "engine": "kind"}
+    )
+    assert "in the task, whose containers share one localhost" in diagnosis.advice_text(
+        {**report, "own_networks": [ID]}
+    )
 
 
 def test_a_container_that_runs_nothing_gets_advice() -> None:

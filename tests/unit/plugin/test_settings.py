@@ -71,6 +71,13 @@ def test_what_is_no_endpoint(given: str) -> None:
     assert "http://HOST:PORT (or https), or `aws`" in text
 
 
+def test_what_tasks_reach() -> None:
+    given = "5432 db.example:443\n6379"
+    assert resolved({"kecs_netns_reach": given}).netns_reach == ("5432", "db.example:443", "6379")
+    text = message(lambda: resolved({"kecs_netns_reach": "5432 db"}))
+    assert "'db' is not PORT or NAME:PORT" in text
+
+
 def test_images_come_from_lines() -> None:
     lines = ["*/worker:* = {python} -m app --x=1", "", "busybox*=sh -c true"]
     assert resolved(None, {"kecs_images": lines}).images == {

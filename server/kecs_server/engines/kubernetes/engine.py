@@ -117,6 +117,9 @@ class KubernetesEngine:
             raise ConnectionRefusedError(_NOT_OPEN)
         return self._tasks.inside.connect(task_id, container, port, protocol)
 
+    def listen(self, task_id: str, address: str, port: int) -> socket.socket:
+        raise ConnectionRefusedError("nothing of this server listens in Pods")
+
     def remove(self, task_id: str) -> None:
         if self._tasks is not None:
             self._tasks.remove(task_id)

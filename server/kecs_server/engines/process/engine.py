@@ -48,7 +48,9 @@ from kecs_server.engines.process.leftovers import set_subreaper
 from kecs_server.engines.process.link import SupervisorLink
 from kecs_server.engines.process.logwatch import LogWatch
 from kecs_server.engines.process.memory import MemoryWatch
+from kecs_server.engines.process.namespaces import Namespaces
 from kecs_server.engines.process.ports import EVERY_ADDRESS
+from kecs_server.engines.process.ports import LOOPBACK
 from kecs_server.engines.process.ports import Listeners
 from kecs_server.engines.process.tasks import Container
 from kecs_server.engines.process.tasks import Execution
@@ -84,6 +86,8 @@ class ProcessEngine:
     :param rootdir: where relative working directories are looked for.
     :param pid1: a container whose first process does not handle SIGTERM is not sent it, as the
         kernel does with the first process of a PID namespace.
+    :param netns: most tasks will have networks of their own; who makes them starts at once, and
+        without them the engine does not.
     """
 
     name = "process"
@@ -96,8 +100,11 @@ class ProcessEngine:
         interpreter: str,
         rootdir: str,
         pid1: bool = False,
+        netns: bool = False,
     ) -> None:
         self._pid1 = pid1
+        self._netns = netns
+        self._namespaces: Namespaces | None = None
         self._directory = directory / "tasks"
         self._host = Host(
             environment_name=environment_name,
@@ -128,11 +135,16 @@ class ProcessEngine:
                 self._open = True
                 self._log_watch = LogWatch()
                 link = self._ensure_link()
+                if self._netns:
+                    self._ensure_namespaces()
                 self._changed.wait_for(lambda: self._ready or not self._link, READY_TIMEOUT)
                 ready = self._ready
         except OSError as error:
             self.close()
             raise EngineError(f"The process engine could not start: {error}") from error
+        except EngineError:
+            self.close()
+            raise
         if not ready:
             self.close()
             raise EngineError(
@@ -154,6 +166,13 @@ class ProcessEngine:
                         pass
             except (OSError, ValueError) as error:
                 task.lost = f"the task's directory could not be made: {error}"
+            try:
+                if spec.own_network is not None:
+                    addresses = spec.own_network.addresses
+                    task.namespace = self._ensure_namespaces().make(addresses)
+            except (OSError, EngineError) as error:
+                task.lost = f"the task's network could not be made: {error}"
+            if task.lost:
                 self._observe(TaskLost(task_id=task.id, reason=task.lost))
                 return
             self._observe(Provisioned(task_id=task.id, address=task.address))
@@ -172,7 +191,11 @@ class ProcessEngine:
                 return
             try:
                 it.launch = prepare_launch(
-                    it.spec, it.directory, self._host, it.make_volumes(self._host.directory)
+                    it.spec,
+                    it.directory,
+                    self._host,
+                    it.make_volumes(self._host.directory),
+                    it.task.namespace,
                 )
                 link = self._ensure_link()
             except LaunchError as error:
@@ -221,18 +244,31 @@ class ProcessEngine:
         return None if pid is None else usage_of(pid)
 
     def locate(self, task_id: str, container: str, port: int) -> str | None:
-        leader, address = self._whereabouts(task_id, container)
+        leader, task = self._whereabouts(task_id, container)
         listener = self._listeners.find(leader, port, "tcp")
-        return address if listener in EVERY_ADDRESS else listener
+        if task.namespace is not None:
+            return None
+        return task.address if listener in EVERY_ADDRESS else listener
 
     def connect(
         self, task_id: str, container: str, port: int, protocol: str = "tcp"
     ) -> socket.socket:
-        leader, address = self._whereabouts(task_id, container)
-        return self._listeners.connect(leader, port, protocol, address)
+        leader, task = self._whereabouts(task_id, container)
+        if task.namespace is not None:
+            make = task.namespace.open
+            return self._listeners.connect(leader, port, protocol, LOOPBACK, make)
+        return self._listeners.connect(leader, port, protocol, task.address)
 
-    def _whereabouts(self, task_id: str, container: str) -> tuple[int, str]:
-        """The container's first process, and where its listeners at every address are reached.
+    def listen(self, task_id: str, address: str, port: int) -> socket.socket:
+        with self._changed:
+            task = self._tasks.get(task_id)
+            namespace = task.namespace if task else None
+        if namespace is None:
+            raise ConnectionRefusedError("the task has no network of its own")
+        return namespace.listen(address, port)
+
+    def _whereabouts(self, task_id: str, container: str) -> tuple[int, Task]:
+        """The container's first process, and its task.
 
         :raises ConnectionRefusedError: it does not run.
         """
@@ -240,7 +276,7 @@ class ProcessEngine:
             it = self._find(task_id, container)
             if it is None or it.pid is None:
                 raise ConnectionRefusedError(f"the container {container} does not run")
-            return it.pid, it.task.address
+            return it.pid, it.task
 
     def remove(self, task_id: str) -> None:
         with self._changed:
@@ -279,6 +315,8 @@ class ProcessEngine:
             )
             link = self._link
         self._memory.close()
+        if self._namespaces:
+            self._namespaces.close()
         if link:
             link.hang_up()
             if not link.join(CLOSE_TIMEOUT):
@@ -408,6 +446,17 @@ class ProcessEngine:
             )
         return self._link
 
+    def _ensure_namespaces(self) -> Namespaces:
+        """Who makes networks; another one when the last was killed, and its networks with it.
+
+        :raises OSError, EngineError: it cannot be started.
+        """
+        if self._namespaces is None or not self._namespaces.is_alive:
+            if self._namespaces:
+                self._namespaces.close()
+            self._namespaces = Namespaces({COOKIE: self._host.environment_name})
+        return self._namespaces
+
     def _watch_memory(self, it: Container, pid: int) -> None:
         limit, task_limit = it.spec.memory, it.task.spec.memory
         self._memory.add(it.task.id, it.key, pid, limit=limit, task_limit=task_limit)
@@ -437,5 +486,7 @@ class ProcessEngine:
     def _finish_removal(self, task: Task) -> None:
         if task.removing and not task.removed and task.is_idle():
             task.removed = True
+            if task.namespace:
+                task.namespace.drop()
             self._observe(Removed(task_id=task.id))
             self._changed.notify_all()

@@ -21,6 +21,9 @@ from kecs_server.engines.process.directories import mount_variables
 from kecs_server.engines.process.errors import RUNC
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.errors import describe
+from kecs_server.engines.process.isolating import HOSTS
+from kecs_server.engines.process.isolating import Isolation
+from kecs_server.engines.process.namespaces import Namespace
 from kecs_server.engines.process.users import find_user
 from kecs_server.engines.process.users import open_way
 
@@ -56,6 +59,7 @@ class Launch:
     terminal: the streams are a terminal, its output goes to `stdout`.
     interactive: standard input stays open, nothing ever comes.
     init: a process that reaps and forwards signals comes first.
+    isolation: the network of its own to enter; None: the machine's.
     limit: seconds after which it is killed.
     """
 
@@ -70,6 +74,7 @@ class Launch:
     terminal: bool = False
     interactive: bool = False
     init: bool = False
+    isolation: Isolation | None = None
     limit: float | None = None
 
     def to_wire(self) -> dict[str, Any]:
@@ -77,12 +82,16 @@ class Launch:
 
 
 def prepare_launch(
-    spec: ContainerSpec, directory: Path, host: Host, volumes: Mapping[str, Path]
+    spec: ContainerSpec,
+    directory: Path,
+    host: Host,
+    volumes: Mapping[str, Path],
+    namespace: Namespace | None = None,
 ) -> Launch:
     """Make the container's directories and find its program.
 
-    `directory` is the container's own; below it stand `work`, `tmp` and the logs. `volumes` are
-    those that it mounts.
+    `directory` is the container's own; below it stand `work`, `tmp`, the logs and, with a network
+    of its own (`namespace`), `hosts`. `volumes` are those that it mounts.
 
     :raises LaunchError: no such program or user, or a directory that cannot be made.
     """
@@ -109,7 +118,23 @@ def prepare_launch(
         terminal=spec.pseudo_terminal,
         interactive=spec.interactive,
         init=spec.init,
+        isolation=isolation(spec, directory, namespace) if namespace else None,
     )
+
+
+def isolation(spec: ContainerSpec, directory: Path, namespace: Namespace) -> Isolation:
+    """Write the container's /etc/hosts: what it adds, then the machine's.
+
+    :raises LaunchError: it cannot be written.
+    """
+    path = directory / "hosts"
+    try:
+        lines = [f"{address}\t{name}\n" for name, address in spec.hosts.items()]
+        path.write_bytes("".join(lines).encode() + Path(HOSTS).read_bytes())
+        path.chmod(0o644)
+    except OSError as error:
+        raise LaunchError(RUNC.format(f"write {HOSTS}: {describe(error)}")) from error
+    return Isolation(user=namespace.user, net=namespace.path, hosts=str(path))
 
 
 def prepare_command(launch: Launch, command: Sequence[str], output: Path, limit: float) -> Launch:

@@ -16,6 +16,7 @@ from typing import Any
 from typing import NamedTuple
 from typing import NoReturn
 
+from kecs_server.engines.process.isolating import isolate
 from kecs_server.engines.process.kernel import adopt_orphans
 from kecs_server.engines.process.kernel import die_with
 from kecs_server.engines.process.kernel import send_signal
@@ -38,6 +39,10 @@ def become_leader(
             close_others(report)
         step = "log"
         make_logs(launch["stdout"], launch["stderr"])
+        if launch["isolation"]:
+            step = "network"
+            isolate(launch["isolation"])
+            die_with(parent)  # the kernel may forget that with the identity
         step = "chdir"
         os.chdir(launch["cwd"])
         set_limit(resource.RLIMIT_NOFILE, *inherited.open_files)

@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[3]
 BOOT = """
 import sys
 sys.path.append(sys.argv[1])
-from kecs_server.engines.process import supervisor
+module = __import__("kecs_server.engines.process." + sys.argv[2], fromlist=["main"])
 sys.path.pop()
-sys.exit(supervisor.main(int(sys.argv[2])))
+sys.exit(module.main(int(sys.argv[3])))
 """
 READ_SIZE = 1 << 18
 
@@ -54,7 +54,7 @@ class SupervisorLink:
         self._socket, theirs = socket.socketpair()
         self._wake_reader, self._wake_writer = socket.socketpair()
         try:
-            self.process = spawn(theirs.fileno(), variables)
+            self.process = spawn("supervisor", theirs.fileno(), variables)
         except BaseException:
             self._close_sockets()
             raise
@@ -165,13 +165,18 @@ class SupervisorLink:
             end.close()
 
 
-def spawn(control: int, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start a supervisor in a session of its own, where no terminal's Ctrl-C reaches it."""
+def spawn(
+    module: str, control: int, variables: dict[str, str], *, new_session: bool = True
+) -> subprocess.Popen[bytes]:
+    """Run the `main` of one of this package's modules, which needs the standard library only.
+
+    :param new_session: in one of its own, where no terminal's Ctrl-C reaches it.
+    """
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-X", "utf8", "-c", BOOT, str(ROOT), str(control)],
+        [sys.executable, "-I", "-S", "-X", "utf8", "-c", BOOT, str(ROOT), module, str(control)],
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=(control,),
-        start_new_session=True,
+        start_new_session=new_session,
     )

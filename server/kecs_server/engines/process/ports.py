@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ CONNECT_TIMEOUT = 5.0  # seconds; a loopback connection takes that long with a f
 EVERY_ADDRESS = ("0.0.0.0", "::")
 UNCONNECTED = {"tcp": "0A", "udp": "07"}  # states in /proc/net: listening, closed
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+
+MakeSocket = Callable[[int, int], socket.socket]
+"""A new socket, of a family and kind. :raises OSError: it cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,15 @@ class Listeners:
         self._proven: set[tuple[int, int]] = set()  # (leader, inode)
 
     def connect(
-        self, leader: int, port: int, protocol: str, address: str = LOOPBACK
+        self,
+        leader: int,
+        port: int,
+        protocol: str,
+        address: str = LOOPBACK,
+        make: MakeSocket = socket.socket,
     ) -> socket.socket:
         """Connect to a listener of the container whose first process is `leader`; one that
-        listens at every address is reached at `address`.
+        listens at every address is reached at `address`. `make` gives sockets of its network.
 
         :raises ConnectionRefusedError: the container has none on this port.
         :raises OSError: it does not accept.
@@ -51,9 +60,9 @@ class Listeners:
         listener = self.find(leader, port, protocol)
         if listener == "::":
             with suppress(ConnectionRefusedError):  # one that takes IPv6 alone
-                return connected(address, port, protocol)
-            return connected("::1", port, protocol)
-        return connected(address if listener == "0.0.0.0" else listener, port, protocol)
+                return connected(address, port, protocol, make)
+            return connected("::1", port, protocol, make)
+        return connected(address if listener == "0.0.0.0" else listener, port, protocol, make)
 
     def find(self, leader: int, port: int, protocol: str) -> str:
         """The address of a listener of the container.
@@ -92,12 +101,14 @@ class Listeners:
 
 
 def listening(protocol: str, leader: int) -> Iterator[Listener]:
-    """All listeners of the machine; where it does not say who has them, the container's alone."""
+    """All listeners of the container's network, which may be the machine's; where it does not say
+    who has them, the container's alone.
+    """
     if sys.platform != "linux":
         yield from listening_of_members(protocol, leader)
         return
-    for name in (protocol, f"{protocol}6"):
-        with suppress(FileNotFoundError), open(f"/proc/net/{name}") as table:  # no IPv6 here
+    for name in (protocol, f"{protocol}6"):  # which is missing where there is no IPv6
+        with suppress(FileNotFoundError), open(f"/proc/{leader}/net/{name}") as table:
             next(table)
             for line in table:
                 _, local, _, state, *rest = line.split(None, 10)
@@ -149,9 +160,11 @@ def address_of(text: str) -> str:
     return str(mapped or address)
 
 
-def connected(address: str, port: int, protocol: str) -> socket.socket:
+def connected(
+    address: str, port: int, protocol: str, make: MakeSocket = socket.socket
+) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    made = socket.socket(family, KINDS[protocol])
+    made = make(family, KINDS[protocol])
     try:
         made.settimeout(CONNECT_TIMEOUT)
         made.connect((address, port))

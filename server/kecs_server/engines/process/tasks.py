@@ -16,6 +16,7 @@ from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.process.directories import make_volume
 from kecs_server.engines.process.launching import Launch
+from kecs_server.engines.process.namespaces import Namespace
 from kecs_server.engines.process.ports import LOOPBACK
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-]+")  # what ECS allows; also what is safe as a directory
@@ -123,8 +124,8 @@ def done(result: ExecResult) -> Future[ExecResult]:
 @dataclass(slots=True, kw_only=True)
 class Task:
     """`removing`: `remove` was called; `removed`: nothing runs any more and `Removed` was sent;
-    `lost`: why nothing can be started in it any more. What listens at every address is reached at
-    `address`.
+    `lost`: why nothing can be started in it any more; `namespace`: its network, where that is not
+    the machine's. What listens at every address is reached at `address`, there at LOOPBACK.
     """
 
     id: str
@@ -137,6 +138,7 @@ class Task:
     removing: bool = False
     removed: bool = False
     lost: str | None = None
+    namespace: Namespace | None = None
 
     @classmethod
     def from_spec(cls, spec: TaskSpec, directory: Path) -> Task:

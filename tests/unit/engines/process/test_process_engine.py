@@ -392,10 +392,19 @@ def test_directory_that_cannot_be_made(no_leaks: None, tmp_path: Path) -> None:
         engine.open(lambda observation: None, lambda phase: None)
 
 
-def test_the_supervisor_needs_no_package() -> None:
+@pytest.mark.parametrize(
+    ("module", "others"),
+    [
+        ("supervisor", ["forking", "isolating", "kernel", "leader", "output"]),
+        ("netns", ["isolating"]),
+    ],
+)
+def test_processes_of_their_own_need_no_package(module: str, others: list[str]) -> None:
     code = BOOT.replace("sys.exit", "print(*sys.modules); sys.exit")
     result = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, str(ROOT), "-1"], capture_output=True, text=True
+        [sys.executable, "-I", "-S", "-c", code, str(ROOT), module, "-1"],
+        capture_output=True,
+        text=True,
     )
     modules = set(result.stdout.split())
     ours = {name for name in modules if name.startswith("kecs_server")}
@@ -406,8 +415,5 @@ def test_the_supervisor_needs_no_package() -> None:
         "kecs_server",
         "kecs_server.engines",
         "kecs_server.engines.process",
-        *(
-            f"kecs_server.engines.process.{name}"
-            for name in ("supervisor", "forking", "leader", "kernel", "output")
-        ),
+        *(f"kecs_server.engines.process.{name}" for name in (module, *others)),
     }

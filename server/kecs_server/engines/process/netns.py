@@ -1,0 +1,149 @@
+"""Makes networks for tasks, and sockets in them, in a small process of its own.
+
+Run by `link.BOOT`; the control descriptor is one end of a pair of SOCK_SEQPACKET sockets, on
+which each packet is one JSON object:
+
+    here, at first: {"ready": null}, or {"step", "errno"}: the system forbids it
+    server: {"do": "make", "addresses": [...]}   a network whose loopback device has these, too
+    here:   {"number", "path"}                   `path` leads to its namespace
+    server: {"do": "open", "number", "family", "kind"}
+    here:   {}, and the descriptor of a socket in that network
+    server: {"do": "drop", "number"}
+    here:   {}                                   the network ends with the last that uses it
+    here:   {"step", "errno"}                    in place of an answer: it could not be done
+
+An ordinary user may make networks in a user namespace of his own. There is one for all, in which
+he is who he was; root needs none. End of file means that the server is gone: this process ends,
+and with it every network that no process and no socket is in.
+
+Standard library only; Linux only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from kecs_server.engines.process.isolating import CLONE_NEWNET
+from kecs_server.engines.process.isolating import CLONE_NEWNS
+from kecs_server.engines.process.isolating import CLONE_NEWUSER
+from kecs_server.engines.process.isolating import HOSTS
+from kecs_server.engines.process.isolating import mount_instead
+from kecs_server.engines.process.isolating import setns
+from kecs_server.engines.process.isolating import unshare
+
+LONGEST_PACKET = 1 << 16
+SIOCSIFFLAGS = 0x8914
+SIOCSIFADDR = 0x8916
+SIOCSIFNETMASK = 0x891C
+IFF_UP = 0x1
+FIRST_FREE_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+
+
+class Networks:
+    def __init__(self) -> None:
+        self._step = ""
+        self._home = -1
+
+    def serve(self, control: socket.socket) -> None:
+        """Answer until the server hangs up."""
+        if not self._answer(control, self._prepare):
+            return
+        while packet := control.recv(LONGEST_PACKET):
+            order = json.loads(packet)
+            action = getattr(self, f"_do_{order.pop('do')}")
+            self._answer(control, lambda action=action, order=order: action(**order))
+
+    def _answer(self, control: socket.socket, action: Any) -> bool:
+        opened: list[socket.socket] = []
+        try:
+            answer = action()
+            if isinstance(answer, socket.socket):
+                opened, answer = [answer], {}
+        except OSError as error:
+            answer = {"step": self._step, "errno": error.errno}
+        try:
+            socket.send_fds(control, [json.dumps(answer).encode()], [s.fileno() for s in opened])
+        finally:
+            for each in opened:
+                each.close()
+        return "errno" not in answer
+
+    def _prepare(self) -> dict[str, Any]:
+        """Do once all that tasks need, so that nothing is refused later."""
+        if os.geteuid() != 0:
+            self._become_same_user()
+        self._home = self._make([])
+        self._step = "mount"
+        unshare(CLONE_NEWNS)
+        mount_instead(HOSTS, HOSTS)
+        return {"ready": None}
+
+    def _become_same_user(self) -> None:
+        self._step = "user"
+        uid, gid = os.geteuid(), os.getegid()
+        unshare(CLONE_NEWUSER)
+        self._step = "map"
+        for name, text in (
+            ("setgroups", "deny"),  # else nobody but root may map a group
+            ("uid_map", f"{uid} {uid} 1"),
+            ("gid_map", f"{gid} {gid} 1"),
+        ):
+            write(f"/proc/self/{name}", text)
+
+    def _do_make(self, addresses: Sequence[str]) -> dict[str, Any]:
+        number = self._make(addresses)
+        return {"number": number, "path": f"/proc/{os.getpid()}/fd/{number}"}
+
+    def _do_open(self, number: int, family: int, kind: int) -> socket.socket:
+        self._step = "socket"
+        setns(number, CLONE_NEWNET)
+        try:
+            return socket.socket(family, kind)
+        finally:
+            setns(self._home, CLONE_NEWNET)
+
+    def _do_drop(self, number: int) -> dict[str, Any]:
+        self._step = "drop"
+        os.close(number)
+        return {}
+
+    def _make(self, addresses: Sequence[str]) -> int:
+        """A new network, in which this process does not stay; returns the descriptor."""
+        self._step = "net"
+        unshare(CLONE_NEWNET)
+        try:
+            self._step = "loopback"
+            bring_up(addresses)
+            write(FIRST_FREE_PORT, "0")  # as Docker does: port 80 needs no rights
+            return os.open("/proc/self/ns/net", os.O_RDONLY)
+        finally:
+            if self._home >= 0:
+                setns(self._home, CLONE_NEWNET)
+
+
+def bring_up(addresses: Sequence[str]) -> None:
+    """Put the loopback device into service, with more addresses than its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+        for number, address in enumerate(addresses):
+            for request, value in ((SIOCSIFADDR, address), (SIOCSIFNETMASK, "255.255.255.255")):
+                raw = socket.inet_aton(value)
+                name = f"lo:{number}".encode()
+                fcntl.ioctl(any_socket, request, struct.pack("16sH2x4s8x", name, 2, raw))
+
+
+def write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def main(control: int) -> int:
+    with socket.socket(fileno=control) as link:
+        Networks().serve(link)
+    return 0

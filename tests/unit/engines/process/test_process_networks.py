@@ -1,0 +1,220 @@
+"""Networks of tasks: who makes them, what holds them, and why they cannot be had."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from engine_driver import Driver
+from engine_driver import Fifo
+from engine_driver import container
+from engine_driver import python
+from kecs_server.domain.ways_out import OwnNetwork
+from kecs_server.engines.base import ContainerStarted
+from kecs_server.engines.base import EngineError
+from kecs_server.engines.base import Removed
+from kecs_server.engines.base import TaskLost
+from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.process import namespaces
+from kecs_server.engines.process.namespaces import Namespaces
+from kecs_server.engines.process.namespaces import why_not
+
+OWN = OwnNetwork(addresses=("10.0.2.2",), hosts={"host.kecs.internal": "10.0.2.2"})
+
+# Listens at localhost, says so, and answers who asks with its name and network.
+SERVE = """
+import os, socket, sys
+fifo, name = sys.argv[1:]
+listener = socket.create_server(("127.0.0.1", 8080))
+with open(fifo, "w") as told:
+    told.write("listens\\n")
+while True:
+    peer, _ = listener.accept()
+    peer.sendall(f"{name} {os.readlink('/proc/self/ns/net')} {os.getuid()}".encode())
+    peer.close()
+"""
+
+
+@pytest.fixture
+def networks() -> Iterator[Namespaces]:
+    try:
+        made = Namespaces({})
+    except EngineError as error:
+        pytest.skip(str(error))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def served(networks: Namespaces, driver: Driver) -> Driver:
+    """An engine on a system where networks can be had."""
+    return driver
+
+
+def serve(driver: Driver, fifo: Fifo, name: str) -> str:
+    command = python(SERVE, fifo.path, name)
+    task = driver.start(*command, hosts=OWN.hosts, task={"own_network": OWN})
+    assert fifo.read_line() == "listens"
+    driver.wait(ContainerStarted, task)
+    return task
+
+
+def makers() -> list[psutil.Process]:
+    """Our child processes that make networks."""
+    return [each for each in psutil.Process().children() if "netns" in each.cmdline()]
+
+
+def held(process: psutil.Process) -> int:
+    """How many networks it keeps, with its own."""
+    folder = f"/proc/{process.pid}/fd"
+    return sum(os.readlink(f"{folder}/{fd}").startswith("net:") for fd in os.listdir(folder))
+
+
+def test_each_has_a_loopback_device_of_its_own(networks: Namespaces) -> None:
+    one, two = networks.make(["10.0.2.2"]), networks.make([])
+    with one.listen("127.0.0.1", 80), two.listen("127.0.0.1", 80), one.listen("10.0.2.2", 81):
+        with one.open(socket.AF_INET, socket.SOCK_STREAM) as near:
+            near.connect(("10.0.2.2", 81))
+        far = two.open(socket.AF_INET, socket.SOCK_STREAM)
+        with far, pytest.raises(OSError, match="unreachable"):
+            far.connect(("10.0.2.2", 81))
+    with pytest.raises(OSError, match="Cannot assign requested address"):
+        two.listen("10.0.2.2", 81)
+
+
+def test_one_that_was_dropped_cannot_be_entered(networks: Namespaces) -> None:
+    made = networks.make([])
+    made.drop()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        made.open(socket.AF_INET, socket.SOCK_STREAM)
+    assert networks.make([]).number == made.number  # nothing of it is held
+
+
+def test_who_is_gone_makes_nothing(networks: Namespaces) -> None:
+    made = networks.make([])
+    [maker] = makers()
+    maker.kill()
+    maker.wait()
+    assert not networks.is_alive
+    for ask in (lambda: networks.make([]), lambda: made.listen("127.0.0.1", 80)):
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            ask()
+    made.drop()
+
+
+def test_tasks_have_one_localhost_each(served: Driver, fifo: Fifo) -> None:
+    tasks = {name: serve(served, fifo, name) for name in ("one", "two")}
+    seen = set()
+    for name, task in tasks.items():
+        assert served.engine.locate(task, "app", 8080) is None
+        with served.engine.connect(task, "app", 8080) as peer:
+            who, network, uid = peer.recv(100).decode().split()
+        assert (who, uid) == (name, str(os.getuid()))
+        seen.add(network)
+    assert len(seen | {os.readlink("/proc/self/ns/net")}) == 3
+    with pytest.raises(ConnectionRefusedError, match=r"on port 8081, it does on 8080$"):
+        served.engine.connect(tasks["one"], "app", 8081)
+
+
+def test_the_server_listens_inside(served: Driver, fifo: Fifo) -> None:
+    task = serve(served, fifo, "one")
+    with served.engine.listen(task, "10.0.2.2", 80) as listener:
+        ask = "import socket; socket.create_connection(('host.kecs.internal', 80)).sendall(b'x')"
+        result = served.engine.execute(task, "app", python(ask), 20)
+        listener.settimeout(20)
+        with listener.accept()[0] as peer:
+            assert peer.recv(1) == b"x"
+    assert result.result(20).exit_code == 0
+    other = served.start("sleep", "60")
+    with pytest.raises(ConnectionRefusedError, match="no network of its own"):
+        served.engine.listen(other, "127.0.0.1", 80)
+
+
+def test_nothing_is_held_after_the_end(served: Driver, fifo: Fifo) -> None:
+    task = serve(served, fifo, "one")
+    [maker] = [each for each in makers() if held(each) > 1]
+    served.engine.remove(task)
+    served.wait(Removed, task)
+    assert held(maker) == 1
+    served.engine.close()
+    assert not maker.is_running()
+
+
+def test_another_makes_networks_when_the_first_is_killed(served: Driver, fifo: Fifo) -> None:
+    """What runs in the old ones runs on; nothing leads there any more."""
+    old = serve(served, fifo, "one")
+    [maker] = [each for each in makers() if held(each) > 1]
+    maker.kill()
+    maker.wait()
+    with pytest.raises((ConnectionResetError, BrokenPipeError)):
+        served.engine.connect(old, "app", 8080)
+    new = serve(served, fifo, "two")
+    with served.engine.connect(new, "app", 8080) as peer:
+        assert peer.recv(100).startswith(b"two ")
+    for task in (old, new):
+        served.engine.remove(task)
+        served.wait(Removed, task)
+
+
+def test_where_networks_cannot_be_had_the_task_says_why(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineError("kecs_netns: no")
+
+    monkeypatch.setattr("kecs_server.engines.process.engine.Namespaces", refuse)
+    driver.engine.provision(
+        TaskSpec(
+            task_id="0" * 32,
+            task_arn="arn",
+            family="f",
+            containers=(container("sleep", "60"),),
+            own_network=OWN,
+        )
+    )
+    lost = driver.wait(TaskLost, "0" * 32)
+    assert lost.reason == "the task's network could not be made: kecs_netns: no"
+
+
+@pytest.mark.parametrize(
+    ("switches", "advice"),
+    [
+        (
+            {"kernel/apparmor_restrict_unprivileged_userns": "1"},
+            "AppArmor keeps ordinary users from it, as on Ubuntu since 24.04: "
+            "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0` allows it",
+        ),
+        (
+            {"kernel/unprivileged_userns_clone": "0"},
+            "`sudo sysctl kernel.unprivileged_userns_clone=1`",
+        ),
+        ({"user/max_user_namespaces": "0"}, "`sudo sysctl user.max_user_namespaces=15000`"),
+        ({"user/max_net_namespaces": "0"}, "`sudo sysctl user.max_net_namespaces=15000`"),
+        (
+            {"kernel/apparmor_restrict_unprivileged_userns": "0"},
+            "In a container the runtime may keep it from you",
+        ),
+    ],
+)
+def test_what_is_missing_is_told_with_what_to_do(
+    switches: dict[str, str | None], advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespaces.os, "geteuid", lambda: 1000)
+    text = why_not("map", errno.EPERM, switches)
+    assert text.startswith(
+        "kecs_netns: this system does not let an ordinary user make a user in a user namespace: "
+        "operation not permitted. "
+    )
+    assert advice in text
+    assert text.endswith("Or turn kecs_netns off: then all tasks share the machine's network.")
+
+
+def test_other_systems_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(EngineError, match="only Linux has network namespaces"):
+        Namespaces({})
