@@ -49,7 +49,8 @@ STORED = (
     Stored(
         "CreateCluster",
         ("configuration", "serviceConnectDefaults", "settings"),
-        "no metrics, exec logs or mesh here",
+        "checked, and the namespace says which services are in it; no metrics, exec logs, keys or "
+        "mesh here",
     ),
     Stored(
         "UpdateCluster",
