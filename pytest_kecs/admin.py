@@ -298,6 +298,23 @@ class AdminClient:
         """Put a CloudWatch alarm into a state."""
         self._call("POST", "/alarms", {"name": name, "state": state})
 
+    def set_hook(self, arn: str, url: str | None) -> str:
+        """Have a Lambda function's ARN answered by a URL, or by who asks `next_hook`; the id of the
+        realm in which that holds.
+        """
+        return str(self._call("POST", "/hooks", {"arn": arn, "url": url})["realm"])
+
+    def next_hook(self, realm: str, wait: float) -> dict[str, Any] | None:
+        """The next call (`id`, `arn`, `event`) of a function that the test is; empty if there was
+        none for `wait` seconds, None once the realm has ended.
+        """
+        answer = self._call("POST", "/hooks/next", {"realm": realm, "wait": wait}, held=wait)
+        return None if answer.get("ended") else answer
+
+    def answer_hook(self, id: str, *, answer: Any = None, error: str | None = None) -> None:
+        """What the function returned, or why it failed."""
+        self._call("POST", "/hooks/answer", {"id": id, "answer": answer, "error": error})
+
     def advance_clock(self, seconds: float) -> float:
         """Move the realm's clock on; its new time in seconds since the epoch."""
         return float(self._call("POST", "/clock", {"advance": seconds})["now"])

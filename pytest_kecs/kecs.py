@@ -18,6 +18,8 @@ from pytest_kecs.assertions import differences
 from pytest_kecs.diagnosis import service_story
 from pytest_kecs.diagnosis import task_story
 from pytest_kecs.errors import KecsError
+from pytest_kecs.hooks import Hook
+from pytest_kecs.hooks import Hooks
 from pytest_kecs.logs import LogLine
 from pytest_kecs.logs import LogQuery
 from pytest_kecs.logs import Since
@@ -68,6 +70,7 @@ class Kecs:
         self._client = client
         self._admin = admin
         self._log_lines = log_lines
+        self._hooks = Hooks(admin)
 
     def run_task(
         self,
@@ -378,6 +381,19 @@ class Kecs:
         :raises AdminError: no such state, or no name.
         """
         self._admin.set_alarm(name, state)
+
+    def on_hook(self, arn: str, answer: Hook | str) -> None:
+        """Say who answers when a deployment calls the Lambda function of this ARN at a stage: a
+        function of the test, which gets the event and returns `SUCCEEDED`, `FAILED`, `IN_PROGRESS`
+        or a mapping (`hookStatus`, `callBackDelay` in seconds); or a URL, to which the event is
+        posted and which answers with such a mapping as JSON. The function is called in a thread.
+
+        :raises AdminError: not the ARN of a Lambda function, or no URL.
+        """
+        if isinstance(answer, str):
+            self._admin.set_hook(arn, answer)
+        else:
+            self._hooks.register(arn, answer)
 
     def advance_clock(self, seconds: float) -> None:
         """Let time pass for everything in the test's environment that waits for a moment.

@@ -53,7 +53,7 @@ def _problems(shape: Shape, value: Any, where: str) -> Any:
     is_flag = isinstance(value, bool)
     if not isinstance(value, _TYPES[shape.type_name]) or (is_flag and shape.type_name != "boolean"):
         yield f"{where} is {value!r}, not a {shape.type_name}"
-    elif shape.type_name == "structure":
+    elif shape.type_name == "structure" and not shape.is_document_type:
         for name, inner in value.items():
             member = shape.members.get(name)
             if member is not None:

@@ -70,6 +70,9 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("POST", "/secrets", admin.set_secret),
         ("POST", "/env-files", admin.put_env_file),
         ("POST", "/alarms", admin.set_alarm),
+        ("POST", "/hooks", admin.set_hook),
+        ("POST", "/hooks/next", admin.next_hook),
+        ("POST", "/hooks/answer", admin.answer_hook),
         ("POST", "/clock", admin.advance_clock),
         ("POST", "/reset", admin.reset),
         ("POST", "/lease", admin.renew_lease),
@@ -247,6 +250,41 @@ class Admin:
                 realm.touch_service(cluster, service)
             for _, daemon in realm.daemons():
                 realm.touch_managed(daemon)
+        return {}
+
+    def set_hook(self, key: str, params: Structure) -> Structure:
+        realm = self._access(key).realm
+        realm.registered.set_hook(str(params.get("arn") or ""), params.get("url"))
+        return {"realm": realm.id}
+
+    def next_hook(self, key: str, params: Structure) -> Structure:
+        """The next call of a function that the test registered, once there is one; `ended` when
+        there will be none because the realm is gone.
+        """
+        realm = self._access(key).realm
+        deadline = time.monotonic() + min(_number(params, "wait", 0.0), MAX_WAIT)
+        while True:
+            with realm.reading():
+                if realm.ended or realm.id != params.get("realm"):
+                    return {"ended": True}
+                event = realm.registered.next_hook()
+                version = realm.version
+            if event is not None:
+                return {"id": event.id, "arn": event.arn, "event": event.event}
+            if time.monotonic() >= deadline:
+                return {}
+            realm.wait(version, deadline)
+
+    def answer_hook(self, key: str, params: Structure) -> Structure:
+        realm = self._access(key).realm
+        with realm.reading():
+            event = realm.registered.asked_hook(str(params.get("id") or ""))
+        if event is None:
+            raise BadRequest("no answer of this id is waited for")
+        if params.get("error") is not None:
+            event.fail(str(params["error"]))
+        else:
+            event.answer(params.get("answer"))
         return {}
 
     def advance_clock(self, key: str, params: Structure) -> Structure:

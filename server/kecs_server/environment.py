@@ -13,6 +13,7 @@ from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.events import Events
 from kecs_server.aws.events import Sender
 from kecs_server.aws.fetching import Fetcher
+from kecs_server.aws.hooks import HookCaller
 from kecs_server.aws.logs import Logs
 from kecs_server.aws.pool import Pool
 from kecs_server.domain.arns import parse_arn
@@ -72,7 +73,10 @@ class Environment:
         self._sender = Sender()
         self._log_pool = Pool("awslogs", LOG_THREADS)
         self._fetcher = Fetcher(self._observe)
-        self.scheduler = Scheduler(self.engines, self.network, self._spec_of, self._fetch)
+        self._hooks = HookCaller(lambda realm: self._endpoints(realm.aws_endpoint))
+        self.scheduler = Scheduler(
+            self.engines, self.network, self._spec_of, self._fetch, self._hooks.call
+        )
         self.realms = Realms(settings.secret, self._make_realm, self._end_realm)
 
     def start(self) -> None:
@@ -85,6 +89,7 @@ class Environment:
         """Remove every task and whatever the engines made."""
         self.scheduler.stop()
         self._fetcher.close()
+        self._hooks.close()
         self._sender.close()
         self._log_pool.close()
         for realm in self.realms.all():

@@ -34,6 +34,14 @@ class Arn:
         return tuple(self.resource.split("/")[1:])
 
 
+_FUNCTION = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_:$-]+\Z")
+
+
+def is_function_arn(text: str) -> bool:
+    """Whether it is the ARN of a Lambda function, with or without version or alias."""
+    return _FUNCTION.match(text) is not None
+
+
 def parse_arn(text: str) -> Arn | None:
     """The ARN that `text` is, or None."""
     match = _ARN.match(text)

@@ -82,6 +82,16 @@ class Service:
         """The service deployment that is under way."""
         return self.history[-1] if self.history and not self.history[-1].has_ended else None
 
+    def revision_arn(self, revision: Deployment) -> str:
+        return self._arn_below("service-revision", revision.number)
+
+    def deployment_arn(self, way: ServiceDeployment) -> str:
+        return self._arn_below("service-deployment", way.id)
+
+    def _arn_below(self, kind: str, identifier: str) -> str:
+        """The service's own with another kind and an id (ecs-facts 2.1)."""
+        return f"{self.arn.replace(':service/', f':{kind}/', 1)}/{identifier}"
+
     @property
     def health_grace(self) -> float:
         """Seconds after a task's start in which health checks that fail are ignored."""

@@ -76,10 +76,12 @@ class Verdict:
 
 def path_of(configuration: Structure, *, sources: int) -> tuple[Step, ...]:
     """The stages of a deployment that begins with so many revisions that have tasks."""
-    bake = configuration.get("bakeTimeInMinutes", 0) * 60.0
+    is_rolling = configuration.get("strategy", ROLLING) == ROLLING
+    # The first deployment of a service has nothing to come back to.
+    bake = configuration.get("bakeTimeInMinutes", 0) * 60.0 if is_rolling or sources else 0.0
     steps = [Step(RECONCILE_SERVICE)] if sources > 1 else []
     steps += [Step(PRE_SCALE_UP), Step(SCALE_UP), Step(POST_SCALE_UP)]
-    if configuration.get("strategy", ROLLING) != ROLLING:
+    if not is_rolling:
         steps += [Step(TEST_TRAFFIC_SHIFT, WHOLE), Step(POST_TEST_TRAFFIC_SHIFT)]
         for weight, pause in _shifts(configuration) if sources else [(WHOLE, 0.0)]:
             steps.append(Step(PRE_PRODUCTION_TRAFFIC_SHIFT))

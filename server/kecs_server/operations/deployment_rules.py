@@ -5,10 +5,10 @@ Texts without a fact are ours.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from kecs_server.domain import stages
+from kecs_server.domain.arns import is_function_arn
 from kecs_server.domain.deployment import LAMBDA
 from kecs_server.domain.deployment import PAUSE
 from kecs_server.errors import InvalidParameterException
@@ -31,7 +31,6 @@ DEFAULTS: Structure = {
 MAX_BAKE = 1440
 MAX_PERCENT = 2_147_483_647
 
-_LAMBDA = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[^\s]+\Z")
 _NO_PAUSE = (stages.TEST_TRAFFIC_SHIFT, stages.PRODUCTION_TRAFFIC_SHIFT)
 
 
@@ -59,7 +58,7 @@ def checked_configuration(params: Structure, old: Structure | None = None) -> St
     _check_breaker(result["deploymentCircuitBreaker"])
     _check_alarms(result.get("alarms"))
     _check_strategy(result)
-    _check_bake_time(result)
+    _check_bake_time(given, old, result)
     _check_early_success(result)
     for hook in result.get("lifecycleHooks", ()):
         _check_hook(hook, result["strategy"])
@@ -107,8 +106,13 @@ def _check_minutes(member: str, value: int) -> None:
         raise InvalidParameterException(f"{member} must be between 0 and {MAX_BAKE}.")
 
 
-def _check_bake_time(configuration: Structure) -> None:
+def _check_bake_time(given: Structure, old: Structure | None, configuration: Structure) -> None:
     _check_minutes("bakeTimeInMinutes", configuration["bakeTimeInMinutes"])
+    is_new = old is None or old["strategy"] != "BLUE_GREEN"
+    if configuration["strategy"] == "BLUE_GREEN" and is_new and "bakeTimeInMinutes" not in given:
+        raise InvalidParameterException(
+            "bakeTimeInMinutes must be specified with the deployment strategy BLUE_GREEN."
+        )
 
 
 def _check_early_success(configuration: Structure) -> None:
@@ -137,7 +141,7 @@ def _check_hook(hook: Structure, strategy: str) -> None:
     if not 1 <= minutes <= 20160:
         raise InvalidParameterException("timeoutInMinutes must be between 1 and 20160.")
     kind = hook.get("targetType", LAMBDA)
-    if kind == LAMBDA and not _LAMBDA.match(hook.get("hookTargetArn", "")):
+    if kind == LAMBDA and not is_function_arn(hook.get("hookTargetArn", "")):
         raise InvalidParameterException(
             "A lifecycle hook of the type AWS_LAMBDA must have the ARN of a Lambda function as "
             "hookTargetArn."

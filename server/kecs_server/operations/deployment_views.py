@@ -16,9 +16,7 @@ from kecs_server.domain.deployment import breaker_threshold
 from kecs_server.domain.service import Service
 from kecs_server.operations.placement import resolved_platform
 from kecs_server.operations.service_views import capacity_of
-from kecs_server.operations.service_views import revision_arn
 from kecs_server.operations.service_views import revision_summary
-from kecs_server.operations.service_views import service_deployment_arn
 from kecs_server.operations.views import timestamp
 from kecs_server.operations.views import without_absent
 
@@ -62,7 +60,7 @@ def service_deployment_view(
 
 def service_deployment_brief(service: Service, way: ServiceDeployment) -> Structure:
     brief = _common(service, way)
-    brief["targetServiceRevisionArn"] = revision_arn(service, way.target)
+    brief["targetServiceRevisionArn"] = service.revision_arn(way.target)
     return without_absent(brief)
 
 
@@ -70,7 +68,7 @@ def revision_view(service: Service, revision: Deployment) -> Structure:
     """Image digests are not known here: no engine resolves an image before a task is there."""
     version = revision.platform_version
     view = {
-        "serviceRevisionArn": revision_arn(service, revision),
+        "serviceRevisionArn": service.revision_arn(revision),
         "serviceArn": service.arn,
         "clusterArn": service.cluster_arn,
         "taskDefinition": revision.task_definition.arn,
@@ -107,7 +105,7 @@ def _resolved(revision: Deployment) -> list[Structure]:
 
 def _common(service: Service, way: ServiceDeployment) -> Structure:
     return {
-        "serviceDeploymentArn": service_deployment_arn(service, way),
+        "serviceDeploymentArn": service.deployment_arn(way),
         "serviceArn": service.arn,
         "clusterArn": service.cluster_arn,
         "createdAt": timestamp(way.created_at),
@@ -150,7 +148,7 @@ def _rollback_view(service: Service, way: ServiceDeployment) -> Structure | None
     return {
         "reason": way.rollback.reason,
         "startedAt": timestamp(way.rollback.started_at),
-        "serviceRevisionArn": revision_arn(service, way.rollback.to),
+        "serviceRevisionArn": service.revision_arn(way.rollback.to),
     }
 
 

@@ -219,6 +219,7 @@ STORED = (
         ("assignPublicIp", "securityGroups", "subnets"),
         "checked; a task has the network of its engine",
     ),
+    Stored("DeploymentLifecycleHook", ("roleArn",), _NO_IAM),
     Stored(
         "CreateService",
         (

@@ -10,8 +10,6 @@ from kecs_server.domain.express import Express
 from kecs_server.domain.ingress import PUBLIC
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
-from kecs_server.operations.service_views import revision_arn
-from kecs_server.operations.service_views import service_deployment_arn
 from kecs_server.operations.views import timestamp
 from kecs_server.operations.views import without_absent
 
@@ -25,7 +23,7 @@ def express_view(service: Service, own: Express, *, with_tags: bool = True) -> S
         {
             **_common(service, own),
             "infrastructureRoleArn": own.infrastructure_role_arn,
-            "currentDeployment": service_deployment_arn(service, way) if way else None,
+            "currentDeployment": service.deployment_arn(way) if way else None,
             "activeConfigurations": [_configuration(service, own, each) for each in deployments],
             "tags": service.tags if with_tags else [],
         }
@@ -58,7 +56,7 @@ def _configuration(service: Service, own: Express, deployment: Deployment) -> St
     is_managed = definition.family == own.family
     return without_absent(
         {
-            "serviceRevisionArn": revision_arn(service, deployment),
+            "serviceRevisionArn": service.revision_arn(deployment),
             "taskDefinitionArn": definition.arn,
             "cpuArchitecture": "X86_64" if is_managed else None,
             **express.members_of(definition),

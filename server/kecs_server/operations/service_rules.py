@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from kecs_server.domain.deployment import LAMBDA
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import NotImplementedException
@@ -29,18 +28,6 @@ def refuse_what_is_to_come(params: Structure) -> None:
         raise NotImplementedException(
             f"pytest-kecs has no deployment controller {controller} yet; ECS works."
         )
-    configuration = params.get("deploymentConfiguration", {})
-    strategy = configuration.get("strategy", "ROLLING")
-    if strategy != "ROLLING":
-        raise NotImplementedException(
-            f"pytest-kecs has no deployment strategy {strategy} yet; ROLLING works."
-        )
-    for hook in configuration.get("lifecycleHooks", ()):
-        if hook.get("targetType", LAMBDA) == LAMBDA:
-            raise NotImplementedException(
-                "pytest-kecs calls no Lambda functions at stages of deployments yet; hooks of the "
-                "type PAUSE work."
-            )
 
 
 def refuse_daemon(strategy: str | None) -> None:
@@ -81,6 +68,20 @@ def _within_quota(count: int) -> int:
             f"A service can have at most {MAX_TASKS} tasks; the desired count is {count}."
         )
     return count
+
+
+def check_sides(configuration: Structure, settings: Structure) -> None:
+    """:raises InvalidParameterException: two revisions are to have traffic, and there is no target
+    group for the other.
+    """
+    if configuration["strategy"] == "ROLLING":
+        return
+    for balancer in settings.get("loadBalancers", ()):
+        if "alternateTargetGroupArn" not in balancer.get("advancedConfiguration", {}):
+            raise InvalidParameterException(
+                "advancedConfiguration with an alternateTargetGroupArn must be specified for each "
+                f"load balancer with the deployment strategy {configuration['strategy']}."
+            )
 
 
 def check_links(params: Structure, settings: Structure, definition: TaskDefinition) -> None:

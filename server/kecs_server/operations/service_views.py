@@ -9,7 +9,6 @@ from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.arns import service_role_arn
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.deployment import Deployment
-from kecs_server.domain.deployment import ServiceDeployment
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
@@ -79,7 +78,7 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "availabilityZoneRebalancing": "ENABLED" if maximum > 100 else "DISABLED",
         "resourceManagementType": service.resource_management_type,
         "tags": service.tags if with_tags else [],
-        "currentServiceDeployment": service_deployment_arn(service, way) if way else None,
+        "currentServiceDeployment": service.deployment_arn(way) if way else None,
         **{name: primary.settings[name] for name in _OF_SERVICE if name in primary.settings},
         **service.settings,
     }
@@ -132,24 +131,11 @@ def _deployment_view(
 def revision_summary(service: Service, revision: Deployment, tasks: Sequence[Task]) -> Structure:
     own = [task for task in tasks if task.started_by == revision.id]
     return {
-        "arn": revision_arn(service, revision),
+        "arn": service.revision_arn(revision),
         "requestedTaskCount": revision.desired_count,
         "runningTaskCount": _count(own, Status.RUNNING),
         "pendingTaskCount": _count_pending(own),
     }
-
-
-def revision_arn(service: Service, revision: Deployment) -> str:
-    return _arn_below(service, "service-revision", revision.number)
-
-
-def service_deployment_arn(service: Service, way: ServiceDeployment) -> str:
-    return _arn_below(service, "service-deployment", way.id)
-
-
-def _arn_below(service: Service, kind: str, identifier: str) -> str:
-    """Of something that the service has: its ARN with another kind and an id (ecs-facts 2.1)."""
-    return f"{service.arn.replace(':service/', f':{kind}/', 1)}/{identifier}"
 
 
 def _count(tasks: Sequence[Task], status: Status) -> int:

@@ -65,6 +65,7 @@ def create_service(call: Call, params: Structure) -> Structure:
     target = first_target(params, definition, capacity)
     placement.check_platform_fits(definition, target.platform_version)
     rules.check_links(params, target.settings, definition)
+    rules.check_sides(configuration, target.settings)
     _own_namespace(call, target.settings)
     connectors = params.get("gatewayConnectors", [])
     gateways = checked_gateways(call, cluster, definition, connectors)
@@ -121,6 +122,8 @@ def update_service(call: Call, params: Structure) -> Structure:
         changes["deployment_configuration"] = checked_configuration(
             params, service.deployment_configuration
         )
+    configuration = changes.get("deployment_configuration", service.deployment_configuration)
+    rules.check_sides(configuration, target.settings)
     for member, attribute in (
         ("propagateTags", "propagate_tags"),
         ("enableECSManagedTags", "enable_managed_tags"),

@@ -58,14 +58,17 @@ def parse_parameters(operation: str, body: bytes) -> Parameters:
         raise SerializationException("The request body is not a JSON object.")
     if shape is None:
         return {}
-    return _structure(shape, document, operation)
+    parameters: Parameters = _structure(shape, document, operation)
+    return parameters
 
 
-def _structure(shape: StructureShape, value: Any, member: str) -> Parameters:
+def _structure(shape: StructureShape, value: Any, member: str) -> Any:
     if isinstance(value, list):
         raise SerializationException(_LIST_FOUND)
     if not isinstance(value, dict):
         raise SerializationException(f"Unrecognized collection type in {member}")
+    if shape.is_document_type:
+        return _document(value, member)
     parameters = {
         name: _check(inner, value[name], name)
         for name, inner in shape.members.items()
@@ -75,6 +78,17 @@ def _structure(shape: StructureShape, value: Any, member: str) -> Parameters:
         if required not in parameters:
             raise InvalidParameterException(f"{required} can not be null.")
     return parameters
+
+
+def _document(value: Any, member: str) -> Any:
+    """Any JSON, whatever is in it."""
+    if isinstance(value, str):
+        return _unicode(value, member)
+    if isinstance(value, list):
+        return [_document(item, member) for item in value]
+    if isinstance(value, dict):
+        return {_unicode(key, member): _document(item, member) for key, item in value.items()}
+    return value
 
 
 def _list(shape: ListShape, value: Any, member: str) -> list[Any]:

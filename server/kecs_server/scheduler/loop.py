@@ -33,6 +33,7 @@ from kecs_server.scheduler import daemons
 from kecs_server.scheduler import services
 from kecs_server.scheduler.agenda import Agenda
 from kecs_server.scheduler.managed import look_after
+from kecs_server.scheduler.rollouts import HookCall
 from kecs_server.state.realm import Managed
 from kecs_server.state.realm import Realm
 
@@ -40,6 +41,7 @@ _log = logging.getLogger(__name__)
 
 SpecOf = Callable[[Realm, Task], TaskSpec]
 Fetch = Callable[[Realm, Task], None]
+CallHook = Callable[[Realm, Cluster, Service, HookCall], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Scheduler:
     """Owns the tasks' way to their engines. Realms wake it, engines call `observe`.
 
     :param fetch: gets what a task refers to; returns at once and ends in an observation.
+    :param call_hook: calls a hook of a deployment; returns at once and ends in a change.
     """
 
     def __init__(
@@ -87,11 +90,13 @@ class Scheduler:
         network: Network,
         spec_of: SpecOf,
         fetch: Fetch,
+        call_hook: CallHook,
     ) -> None:
         self._engines = engines
         self._network = network
         self._spec_of = spec_of
         self._fetch = fetch
+        self._call_hook = call_hook
         self._fetching: dict[str, _Placed] = {}
         self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._placed: dict[str, _Placed] = {}
@@ -267,6 +272,8 @@ class Scheduler:
         outcome = services.reconcile(cluster, service, realm.clock.now(), alarms)
         for task in outcome.touched:
             realm.touch_task(cluster, task)
+        for call in outcome.calls:
+            self._call_hook(realm, cluster, service, call)
         realm.publish_service(service)
         if outcome.look_again_at is not None:
             look = partial(realm.touch_service, cluster, service)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from kecs_server.domain.arns import is_function_arn
 from kecs_server.domain.env_file import parse_env_file
 from kecs_server.domain.references import SecretReference
 from kecs_server.domain.references import parse_secret
 from kecs_server.domain.registration.environment import is_object_arn
+
+Structure = dict[str, Any]
 
 CURRENT = "AWSCURRENT"
 PREVIOUS = "AWSPREVIOUS"
@@ -18,6 +24,17 @@ MAX_SECRET = 65536
 ALARM_STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 
 _SERVICES = ("secretsmanager", "ssm")
+
+
+@dataclass(frozen=True, slots=True)
+class HookEvent:
+    """A call of a hook's function that the test is to make, and what is to be told of it."""
+
+    id: str
+    arn: str
+    event: Structure
+    answer: Callable[[object], None]
+    fail: Callable[[str], None]
 
 
 class Secret:
@@ -46,13 +63,17 @@ class Secret:
 
 class Registered:
     """Secrets by the names and ARNs under which they were registered, environment files by ARN,
-    states of CloudWatch alarms by name.
+    states of CloudWatch alarms by name, who answers for hooks of deployments.
     """
 
     def __init__(self) -> None:
         self._secrets: dict[str, Secret] = {}
         self._files: dict[str, Mapping[str, str]] = {}
         self.alarms: dict[str, str] = {}
+        self.hooks: dict[str, str | None] = {}
+        """URLs by the ARNs that they answer for; None: the test answers."""
+        self._hook_events: deque[HookEvent] = deque()
+        self._asked: dict[str, HookEvent] = {}
 
     def set_secret(self, name: str, value: Any, stage: str | None, version: str | None) -> None:
         """:raises ValueError: no name, or a value that cannot be a variable's."""
@@ -89,6 +110,29 @@ class Registered:
             states = ", ".join(ALARM_STATES)
             raise ValueError(f"an alarm is in one of the states {states}, not {state!r}")
         self.alarms[name] = state
+
+    def set_hook(self, arn: str, url: Any) -> None:
+        """:raises ValueError: not the ARN of a Lambda function, or no URL."""
+        if not is_function_arn(arn):
+            raise ValueError(f"a hook is registered by a Lambda function's ARN, not by {arn!r}")
+        if url is not None and not str(url).startswith(("http://", "https://")):
+            raise ValueError(f"a hook is answered by an http or https URL, not by {url!r}")
+        self.hooks[arn] = url
+
+    def ask_hook(self, event: HookEvent) -> None:
+        self._hook_events.append(event)
+
+    def next_hook(self) -> HookEvent | None:
+        """The next call that the test is to make."""
+        if not self._hook_events:
+            return None
+        event = self._hook_events.popleft()
+        self._asked[event.id] = event
+        return event
+
+    def asked_hook(self, id: str) -> HookEvent | None:
+        """The call that the test was asked for and has not answered."""
+        return self._asked.pop(id, None)
 
     def secret(self, reference: SecretReference) -> Secret | None:
         """The one that was registered under the reference's ARN or name: an ARN counts with and

@@ -85,14 +85,17 @@ class World:
         """Let tasks run and stop as they are told, until the service wants nothing more."""
         for _ in range(50):
             self.look()
-            todo = [task for task in self.cluster.tasks.values() if not task.is_stopped]
-            for task in todo:
-                if task.desired_status == "STOPPED":
-                    self._change(task, lambda task: move(task, Status.STOPPED, self.now))
-                else:
-                    self.run(task)
-            self.now += HEALTHY_AFTER
+            self.settle_once()
         self.look()
+
+    def settle_once(self) -> None:
+        """Let tasks run and stop as they were told."""
+        for task in [task for task in self.cluster.tasks.values() if not task.is_stopped]:
+            if task.desired_status == "STOPPED":
+                self._change(task, lambda task: move(task, Status.STOPPED, self.now))
+            else:
+                self.run(task)
+        self.now += HEALTHY_AFTER
 
     def fail_starts(self, count: int) -> None:
         """Let so many tasks in a row fail to start."""

@@ -124,7 +124,11 @@ class World:
         self.host = EngineHost(lambda: self.engine, self._observe)
         network = Network(lambda name: self.host.engine)
         self.scheduler = Scheduler(
-            {"memory": self.host}, network, lambda realm, task: self.spec(task), self.fetch
+            {"memory": self.host},
+            network,
+            lambda realm, task: self.spec(task),
+            self.fetch,
+            lambda realm, cluster, service, call: None,
         )
         self.realm = self.new_realm()
         self.cluster = Cluster(name="c", arn=arn("cluster/c"), settings=[], request={})
