@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import signal
@@ -107,8 +108,7 @@ class Relays:
 
     def close(self) -> None:
         for server in self._servers:
-            server.shutdown()
-            server.server_close()
+            stop_accepting(server)
 
 
 def serve(settings: ServerSettings) -> None:
@@ -147,8 +147,7 @@ def serve(settings: ServerSettings) -> None:
 
 
 def _end(server: BaseWSGIServer, environment: Environment, settings: ServerSettings) -> None:
-    server.shutdown()
-    server.server_close()
+    stop_accepting(server)
     environment.close()
     _end_orphans(settings)
     _log.info("%s has ended", settings.name)
@@ -156,6 +155,20 @@ def _end(server: BaseWSGIServer, environment: Environment, settings: ServerSetti
         delete_tree(Path(settings.directory))
     except OSError as error:  # who started the server tries again
         _log.warning("%s could not be deleted: %s", settings.directory, error)
+
+
+def stop_accepting(server: BaseWSGIServer) -> None:
+    """Close the listening socket. `shutdown` waits until the acceptor next looks whether it is to
+    end, which it does twice a second and at each connection.
+    """
+    address = server.socket.getsockname()
+    stopping = threading.Thread(target=server.shutdown, name="shutdown", daemon=True)
+    stopping.start()
+    while stopping.is_alive():
+        with contextlib.suppress(OSError):
+            socket.create_connection(address, timeout=1).close()
+        stopping.join(0.01)
+    server.server_close()
 
 
 def _end_orphans(settings: ServerSettings) -> None:

@@ -139,17 +139,17 @@ class Command:
 
 @pytest.fixture
 def kecs(tmp_path: Path) -> Iterator[Command]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environ["KECS_HOME"] = str(tmp_path / "home")
-    command = Command(tmp_path / "home", environ)
-    yield command
-    remaining = command.processes()
-    for process in remaining:
-        process.kill()
-    assert remaining == []
+    with _command(tmp_path / "home") as command:
+        yield command
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def kecs_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    with _command(tmp_path_factory.mktemp("module") / "home") as command:
+        yield command
+
+
+@pytest.fixture(scope="session")
 def client_of() -> Callable[[dict[str, str]], AbstractContextManager[ECSClient]]:
     return _client_of
 
@@ -157,6 +157,19 @@ def client_of() -> Callable[[dict[str, str]], AbstractContextManager[ECSClient]]
 @pytest.fixture
 def start_sleeper(tmp_path: Path) -> Callable[[ECSClient], psutil.Process]:
     return lambda client: _start_sleeper(client, tmp_path)
+
+
+@contextmanager
+def _command(home: Path) -> Iterator[Command]:
+    """The command in this home; nothing runs there any more at the end."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environ["KECS_HOME"] = str(home)
+    command = Command(home, environ)
+    yield command
+    remaining = command.processes()
+    for process in remaining:
+        process.kill()
+    assert remaining == []
 
 
 @contextmanager

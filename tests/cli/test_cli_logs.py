@@ -23,27 +23,50 @@ Run = Callable[..., str]
 SECONDS = 60
 
 
-@pytest.fixture
-def run(kecs: Command, client_of: ClientOf) -> Iterator[Run]:
-    """Run a task of shell scripts, one for each container; returns its id. The command's variables
-    then name its account.
-    """
-    with kecs.serve() as served, client_of(served.variables) as client:
-        kecs.environ.update(served.variables)
+@pytest.fixture(scope="module")
+def client(kecs_of_module: Command, client_of: ClientOf) -> Iterator[ECSClient]:
+    """A client of an environment that all tests share. The command's variables name its account."""
+    with kecs_of_module.serve() as served, client_of(served.variables) as client:
+        kecs_of_module.environ.update(served.variables)
         client.create_cluster()
+        yield client
 
-        def run(*, wait: bool = False, **scripts: str) -> str:
-            containers: Any = [
-                {"name": name, "image": "busybox", "memory": 64, "command": ["sh", "-c", script]}
-                for name, script in scripts.items()
-            ]
-            client.register_task_definition(family="app", containerDefinitions=containers)
-            task = client.run_task(taskDefinition="app")["tasks"][0]["taskArn"]
-            if wait:
-                client.get_waiter("tasks_stopped").wait(tasks=[task])
-            return task
 
-        yield run
+@pytest.fixture
+def kecs(kecs_of_module: Command) -> Command:
+    return kecs_of_module
+
+
+@pytest.fixture
+def run(client: ECSClient) -> Iterator[Run]:
+    """Run a task of shell scripts, one for each container; returns its id."""
+    tasks = []
+
+    def run(*, wait: bool = False, **scripts: str) -> str:
+        containers: Any = [
+            {"name": name, "image": "busybox", "memory": 64, "command": ["sh", "-c", script]}
+            for name, script in scripts.items()
+        ]
+        client.register_task_definition(family="app", containerDefinitions=containers)
+        task = client.run_task(taskDefinition="app")["tasks"][0]["taskArn"]
+        tasks.append(task)
+        if wait:
+            client.get_waiter("tasks_stopped").wait(tasks=[task])
+        return task
+
+    yield run
+    for task in tasks:
+        client.stop_task(task=task)
+
+
+@pytest.fixture(scope="module")
+def ended(client: ECSClient) -> str:
+    """A task of a container `app` that has ended."""
+    container: Any = {"name": "app", "image": "busybox", "memory": 64, "command": ["true"]}
+    client.register_task_definition(family="ended", containerDefinitions=[container])
+    task = client.run_task(taskDefinition="ended")["tasks"][0]["taskArn"]
+    client.get_waiter("tasks_stopped").wait(tasks=[task])
+    return task
 
 
 def line(process: subprocess.Popen[str]) -> str:
@@ -118,19 +141,18 @@ def test_output_that_is_no_terminal_takes_every_character(kecs: Command, run: Ru
         ([], 2, "TASK"),
     ],
 )
-def test_refused(kecs: Command, run: Run, arguments: list[str], status: int, text: str) -> None:
-    task = run(app="echo one")
-    done = kecs("logs", *(task if word == "TASK" else word for word in arguments))
+def test_refused(kecs: Command, ended: str, arguments: list[str], status: int, text: str) -> None:
+    done = kecs("logs", *(ended if word == "TASK" else word for word in arguments))
     assert (done.returncode, done.stdout) == (status, "")
     assert text in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_variables_of_another_service(kecs: Command) -> None:
-    done = kecs("logs", "task")
+    names = ("AWS_ENDPOINT_URL_ECS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    done = kecs("logs", "task", **dict.fromkeys(names, ""))
     assert (done.returncode, done.stdout) == (2, "")
     assert "AWS_ENDPOINT_URL_ECS is not set" in done.stderr
-    names = ("AWS_ENDPOINT_URL_ECS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     done = kecs("logs", "task", **dict.fromkeys(names, "http://127.0.0.1:1"))
     assert done.returncode == 2
     assert "is not a key of a kecs environment" in done.stderr
