@@ -260,11 +260,8 @@ def test_a_stopped_task_is_replaced(app: Any, admin: AdminClient) -> None:
     assert tasks(app, desiredStatus="STOPPED") == [first]
 
 
-@pytest.mark.parametrize("critical", [True, False])
-def test_a_critical_daemon_takes_the_tasks_of_its_instance_along(
-    app: Any, admin: AdminClient, *, critical: bool
-) -> None:
-    wait_deployed(app, create(app, critical=critical))
+def run_work(app: Any, admin: AdminClient) -> str:
+    """Run a task on the instances of the provider; returns its ARN."""
     register(
         app,
         "work",
@@ -278,7 +275,32 @@ def test_a_critical_daemon_takes_the_tasks_of_its_instance_along(
     admin.advance_clock(1)
     strategy = [{"capacityProvider": "mine", "weight": 1}]
     answer = app.run_task(taskDefinition="work", capacityProviderStrategy=strategy)
-    work = answer["tasks"][0]["taskArn"]
+    return str(answer["tasks"][0]["taskArn"])
+
+
+def test_a_critical_daemon_starts_before_other_tasks(app: Any, admin: AdminClient) -> None:
+    init = {"name": "init", "image": "busybox:1.36", "command": SLEEP, "essential": False}
+    agent = {"name": "agent", "image": "busybox:1.36", "command": SLEEP}
+    agent["dependsOn"] = [{"containerName": "init", "condition": "SUCCESS"}]  # type: ignore[assignment]
+    slow = app.register_daemon_task_definition(family="slow", containerDefinitions=[init, agent])
+    create(app, daemonTaskDefinitionArn=slow["daemonTaskDefinitionArn"])
+    first = seen_task(app, admin)
+    seen(admin, lambda: task(app, first)["containers"][0]["lastStatus"] == "RUNNING")
+    work = run_work(app, admin)
+    assert task(app, work)["lastStatus"] == "PENDING"
+    made = update(app, f"{PREFIX}daemon-task-definition/agent:1")
+    wait_deployed(app, made)
+    wait_running(app, work)
+    (second,) = tasks(app)
+    assert task(app, second)["startedAt"] <= task(app, work)["startedAt"]
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_a_critical_daemon_takes_the_tasks_of_its_instance_along(
+    app: Any, admin: AdminClient, *, critical: bool
+) -> None:
+    wait_deployed(app, create(app, critical=critical))
+    work = run_work(app, admin)
     wait_running(app, work)
     (first,) = tasks(app)
     app.stop_task(task=first)

@@ -86,6 +86,28 @@ def reconcile(
     return Outcome(touched, look_again_at=min(moments, default=None))
 
 
+def is_held(cluster: Cluster, task: Task) -> bool:
+    """Whether the task may not start yet: the critical daemons of its instance come first."""
+    if task.launch_type != COMPATIBILITY or task.daemon_name is not None or task.provision_asked:
+        return False
+    return task.desired_status == "RUNNING" and any(
+        _holds(cluster, daemon, task) for daemon in cluster.daemons.values()
+    )
+
+
+def _holds(cluster: Cluster, daemon: Daemon, task: Task) -> bool:
+    goal = daemon.deployment.goal
+    if daemon.status != ACTIVE or goal is None or not goal.critical:
+        return False
+    if all(provider.rpartition("/")[2] != task.capacity_provider for provider in goal.providers):
+        return False
+    return not any(
+        own.last_status == Status.RUNNING
+        and own.container_instance_arn == task.container_instance_arn
+        for own in cluster.daemon_tasks(daemon.name)
+    )
+
+
 def notice(daemon: Daemon, task: Task, before: Status, now: float) -> None:
     """A task of the daemon moved on: count it if it failed, and leave its instance if it must."""
     if not task.is_stopped or before == Status.STOPPED:
@@ -151,7 +173,9 @@ def _exchange(
         elif old and not _is_served(old, now):
             touched += _stop_all(old, f"Replaced by daemon deployment {daemon.deployment.id}", now)
         elif not here and not is_waiting and not has_given_up:
-            touched.append(new_task(_launch(cluster, daemon, goal, seat, now)))
+            task = new_task(_launch(cluster, daemon, goal, seat, now))
+            task.container_instance_arn = seat.instance_arn
+            touched.append(task)
     return touched
 
 

@@ -241,6 +241,8 @@ class Scheduler:
 
     def _advance(self, realm: Realm, cluster: Cluster, task: Task) -> list[agent.Command]:
         before, now = task.last_status, realm.clock.now()
+        if daemons.is_held(cluster, task):
+            return []
         commands = agent.next_commands(task, now)
         if task.last_status != before:
             self._publish(realm, cluster, task, before, now)

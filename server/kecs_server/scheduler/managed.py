@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kecs_server.domain import gateway as gateways
 from kecs_server.domain.daemon import Daemon
+from kecs_server.domain.daemon_task_definition import COMPATIBILITY
 from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.daemon_task_definition import finish_deletion
 from kecs_server.domain.gateway import Gateway
@@ -34,6 +35,9 @@ def _look_after_daemon(realm: Realm, daemon: Daemon) -> float | None:
     outcome = daemons.reconcile(cluster, daemon, realm.clock.now(), realm.registered.alarms)
     for task in outcome.touched:
         realm.touch_task(cluster, task)
+    for task in cluster.tasks.values():
+        if task.launch_type == COMPATIBILITY and not task.provision_asked:
+            realm.look_at_task(cluster, task)
     for definition in _definitions_to_go(realm):
         realm.touch_managed(definition)
     return outcome.look_again_at
