@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection
 
@@ -162,5 +161,4 @@ def _sts(dispatcher: Dispatcher, environment: Environment, signed: SignedRequest
 
 
 def _json(answer: Answer) -> Response:
-    body = json.dumps(answer.body, ensure_ascii=False)
-    return Response(body, status=answer.status, content_type=JSON_TYPE)
+    return Response(answer.text, status=answer.status, content_type=JSON_TYPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -37,6 +38,11 @@ class Answer:
 
     status: int
     body: Structure
+
+    @property
+    def text(self) -> str:
+        """What is sent."""
+        return json.dumps(self.body, ensure_ascii=False)
 
 
 class Dispatcher:

@@ -46,6 +46,11 @@ _JAVA_TYPES = {
 
 
 def parse_parameters(operation: str, body: bytes) -> Parameters:
+    """As `parse`, of one of ECS's operations."""
+    return parse(operation_model(operation).input_shape, operation, body)
+
+
+def parse(shape: StructureShape | None, operation: str, body: bytes) -> Parameters:
     """:raises SerializationException: the body is not a JSON object of the operation's shape.
     :raises InvalidParameterException: a required member is missing, a value not of its enum.
     """
@@ -53,7 +58,6 @@ def parse_parameters(operation: str, body: bytes) -> Parameters:
         document = json.loads(body or b"{}")
     except (ValueError, RecursionError) as error:
         raise SerializationException(f"Unexpected character in the request body: {error}") from None
-    shape = operation_model(operation).input_shape
     if not isinstance(document, dict):
         raise SerializationException("The request body is not a JSON object.")
     if shape is None:
