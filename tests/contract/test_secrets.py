@@ -28,6 +28,10 @@ BY_ASM = (
     "retrieval failed: unable to retrieve secret from asm: service call has been retried 1 "
     "time(s): "
 )
+LOGIN = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource "
+    "retrieval failed: unable to retrieve secret from asm: asm fetching "
+)
 
 
 def secrets(**values: str) -> list[dict[str, str]]:
@@ -135,6 +139,14 @@ def test_environment_files(kecs: Kecs, environ: Any) -> None:
     assert "EMPTY" not in found
 
 
+def test_what_a_shell_might_expand(environ: Any, kecs: Kecs) -> None:
+    value = "$HOME $$ $(HOME) ${HOME}\n'\" \\ ü "
+    kecs.set_secret("a", value)
+    override = {"name": "app", "environment": [{"name": "OVER", "value": "$(VALUE)"}]}
+    found = environ({"containerOverrides": [override]}, secrets=secrets(VALUE="a"))
+    assert (found["VALUE"], found["OVER"]) == (value, "$(VALUE)")
+
+
 def test_each_container_has_its_own(kecs: Kecs, register: Any) -> None:
     kecs.set_secret("a", "of one")
     show = 'test -n "$TOKEN" && echo has it; exit 0'
@@ -186,8 +198,16 @@ def test_each_container_has_its_own(kecs: Kecs, register: Any) -> None:
             },
             f"{BY_ASM}ResourceNotFoundException: Secrets Manager can't find the specified secret.",
         ),
+        (
+            {"repositoryCredentials": {"credentialsParameter": f"{SECRET}:none-AbCdEf"}},
+            f"{BY_ASM}ResourceNotFoundException: Secrets Manager can't find the specified secret.",
+        ),
+        (
+            {"repositoryCredentials": {"credentialsParameter": "db"}},
+            LOGIN + "username: AuthorizationData is malformed, empty field",
+        ),
     ],
-    ids=["secret", "json-key", "stage", "parameter", "file", "log-option"],
+    ids=["secret", "json-key", "stage", "parameter", "file", "log-option", "registry", "login"],
 )
 @pytest.mark.parametrize("task", [ROLE, FARGATE], ids=["EC2", "FARGATE"])
 def test_what_is_missing_fails_the_task(
@@ -199,6 +219,14 @@ def test_what_is_missing_fails_the_task(
     assert (stopped["stopCode"], stopped["stoppedReason"]) == ("TaskFailedToStart", reason)
     assert "startedAt" not in stopped
     assert "exitCode" not in stopped.containers["app"]
+
+
+@pytest.mark.parametrize("parameter", ["registry", f"{SECRET}:registry-AbCdEf"])
+def test_credentials_of_a_private_registry(kecs: Kecs, register: Any, parameter: str) -> None:
+    """With them a container runs whose image needs no pull."""
+    kecs.set_secret("registry", {"username": "me", "password": "hunter2"})
+    app = {"command": "true", "repositoryCredentials": {"credentialsParameter": parameter}}
+    kecs.assert_stopped(kecs.run_task(register(task=ROLE, app=app)), exit_code=0)
 
 
 def test_values_are_read_at_the_start(kecs: Kecs, register: Any) -> None:

@@ -18,7 +18,9 @@ from threading import Thread
 
 import psutil
 import pytest
+from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import EngineError
+from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.kubernetes.api import connect
 from kecs_server.engines.kubernetes.clusters import KindCluster
 from kecs_server.engines.kubernetes.clusters import KubeconfigCluster
@@ -27,9 +29,10 @@ from kecs_server.engines.kubernetes.engine import KubernetesEngine
 from kecs_server.engines.kubernetes.kind import CLUSTER_LABEL
 from kecs_server.engines.kubernetes.kind import MARK
 from kecs_server.engines.kubernetes.kind import Kind
+from kecs_server.engines.kubernetes.labels import environment_labels
 from kecs_server.engines.kubernetes.lease import build_lease
-from kecs_server.engines.kubernetes.pods import environment_labels
 from kecs_server.engines.kubernetes.reap import reap_expired
+from kecs_server.engines.kubernetes.secrets import build_secret
 from kecs_server.prune import remove_environment
 from kind_driver import Driver
 from kind_driver import Lab
@@ -112,7 +115,12 @@ def test_an_existing_namespace_with_a_role_is_enough_and_is_kept(
         "create", "role", "leases", "-n", namespace, "--verb=create,patch,delete,list",
         "--resource=leases.coordination.k8s.io",
     )  # fmt: skip
-    for role in ("kecs", "logs", "connections", "leases"):
+    lab.kubectl(
+        "create", "role", "secrets", "-n", namespace, "--verb=create,delete,deletecollection",
+        "--resource=secrets",
+    )  # fmt: skip
+    lab.kubectl("create", "secret", "generic", "theirs", "-n", namespace)
+    for role in ("kecs", "logs", "connections", "leases", "secrets"):
         account = f"--serviceaccount={namespace}:default"
         lab.kubectl("create", "rolebinding", role, "-n", namespace, f"--role={role}", account)
     lab.settle(namespace)
@@ -120,12 +128,15 @@ def test_an_existing_namespace_with_a_role_is_enough_and_is_kept(
     task = driver.start(shell("app", "echo hello; exit 3", image))
     assert driver.stopped(task, "app").exit_code == 3
     assert driver.logs(task, "app").stdout == b"hello\n"
-    runs = driver.run(shell("app", "exec sleep 1000", image))
-    assert driver.execute(runs, "app", "exit 7") == (7, b"")
+    app = shell("app", "exec sleep 1000", image, secrets={"TOKEN": "hunter2"})
+    runs = driver.run(app)
+    assert driver.execute(runs, "app", "echo $TOKEN; exit 7") == (7, b"hunter2\n")
     engine.close()
 
     assert namespace in lab.namespaces()
     assert lab.kubectl("get", "pods,leases", "-n", namespace, "-o", "name") == ""
+    left = lab.kubectl("get", "secrets", "-n", namespace, "-o", "name").split()
+    assert [name for name in left if "token" not in name] == ["secret/theirs"]
     lab.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
@@ -156,10 +167,19 @@ def test_what_expired_environments_left_is_reaped(lab: Lab, make_engine: MakeEng
     lab.kubectl("create", "namespace", f"{names['mine']}-shared")
     shared = build_lease(names["dead"], long_ago, 60)
     api.put_lease(f"{names['mine']}-shared", names["dead"], shared)
+    app = ContainerSpec(name="app", image="app", secrets={"TOKEN": "hunter2"})
+    task = TaskSpec(task_id="0" * 32, task_arn="arn", family="f", containers=(app,))
+    for key in ("dead", "alive"):
+        secret = build_secret(task, names[key])
+        assert secret is not None
+        secret["metadata"]["name"] = key
+        api.create_secret(f"{names['mine']}-shared", secret)
     api.close()
 
     assert reap_expired(lab.kubeconfig, None) == [names["dead"]]
     assert reap_expired(lab.kubeconfig, None, f"{names['mine']}-shared") == [names["dead"]]
+    left = lab.kubectl("get", "secrets", "-n", f"{names['mine']}-shared", "-o", "name").split()
+    assert [name for name in left if "token" not in name] == ["secret/alive"]
     lab.kubectl("wait", "namespace", names["dead"], "--for=delete", "--timeout=30s")
     assert {names["alive"], names["mine"]} <= set(lab.namespaces())
     lab.kubectl("delete", "namespace", "--wait=false", names["alive"])

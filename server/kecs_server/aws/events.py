@@ -34,6 +34,9 @@ MAX_WAITING = 10_000
 FLUSH_SECONDS = 2.0
 """How long the server's end waits for events to be delivered."""
 
+_ATTACHMENT_TYPES = {"ElasticNetworkInterface": "eni"}
+"""Of the API -> of events (ecs-facts 6.4), where they differ."""
+
 _ROLLOUTS = {
     "IN_PROGRESS": ("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS"),
     "COMPLETED": ("INFO", "SERVICE_DEPLOYMENT_COMPLETED"),
@@ -125,7 +128,10 @@ def task_detail(task: Task, now: float) -> Structure:
     detail: Structure = _dated(task_view(task, with_tags=False))
     del detail["healthStatus"]
     detail["updatedAt"] = iso(now)
-    detail["attachments"] = [{**each, "type": "eni"} for each in detail["attachments"]]
+    detail["attachments"] = [
+        {**each, "type": _ATTACHMENT_TYPES.get(each["type"], each["type"])}
+        for each in detail["attachments"]
+    ]
     detail["containers"] = [
         {name: value for name, value in each.items() if name != "healthStatus"}
         for each in detail["containers"]

@@ -11,7 +11,9 @@ from kecs_server.aws.errors import ResourceError
 from kecs_server.aws.logs import open_stream
 from kecs_server.aws.pool import Pool
 from kecs_server.aws.secrets import fetch_secrets
+from kecs_server.aws.secrets import parse_login
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.references import Purpose
 from kecs_server.domain.references import Resources
 from kecs_server.domain.references import Variables
 from kecs_server.domain.references import log_group
@@ -88,7 +90,11 @@ def _fetch_secrets(
         value = values[secret.reference]
         if "\0" in value:
             raise ResourceError(f"the secret {secret.reference.id} has a NUL in it")
-        of = resources.log_options if secret.for_log_driver else resources.secrets
+        if secret.purpose is Purpose.REGISTRY:
+            resources.logins[secret.container] = parse_login(value)
+            continue
+        is_option = secret.purpose is Purpose.LOG_OPTION
+        of = resources.log_options if is_option else resources.secrets
         of.setdefault(secret.container, {})[secret.name] = value
 
 

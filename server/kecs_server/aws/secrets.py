@@ -10,6 +10,7 @@ from typing import Any
 from kecs_server.aws.endpoints import EndpointError
 from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.errors import ResourceError
+from kecs_server.domain.references import RegistryLogin
 from kecs_server.domain.references import SecretReference
 from kecs_server.state.registered import CURRENT
 from kecs_server.state.registered import Registered
@@ -20,6 +21,7 @@ _PREFIX = (
     "unable to pull secrets or registry auth: execution resource retrieval failed: unable to "
     "retrieve secret"
 )
+_LOGIN = f"{_PREFIX} from asm: asm fetching {{}}"
 _FROM_ASM = f"{_PREFIX} from asm: service call has been retried {{}} time(s): "
 _FROM_SSM = f"{_PREFIX}s from ssm: "
 _NOT_FOUND = "ResourceNotFoundException: Secrets Manager can't find the specified secret"
@@ -55,6 +57,30 @@ def fetch_secrets(
         assert endpoints is not None
         values |= _from_parameter_store(endpoints, place, references)
     return values
+
+
+def parse_login(value: str) -> RegistryLogin:
+    """The secret of a private registry: {"username": ..., "password": ...}.
+
+    :raises ResourceError: it is something else; the agent's words for that.
+    """
+    if not value:
+        raise ResourceError(_LOGIN.format("authorization data: empty secrets value"))
+    try:
+        members: Any = json.loads(value)
+    except ValueError:
+        members = None
+    found = {}
+    for name in ("username", "password"):
+        text = members.get(name, "") if isinstance(members, dict) else None
+        if not isinstance(text, str):
+            problem = "authorization data: unable to unmarshal secret value, invalid schema"
+            raise ResourceError(_LOGIN.format(problem))
+        if not text:
+            problem = f"{name}: AuthorizationData is malformed, empty field"
+            raise ResourceError(_LOGIN.format(problem))
+        found[name] = text
+    return RegistryLogin(**found)
 
 
 def _found(reference: SecretReference, value: str | None, *, known: bool = True) -> str:

@@ -15,6 +15,7 @@ from kecs_server.domain.arns import new_mac_address
 from kecs_server.domain.arns import new_task_id
 from kecs_server.domain.arns import new_uuid
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.managed_volume import ManagedVolume
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import NetworkInterface
@@ -30,7 +31,9 @@ FARGATE_PLATFORM = "1.4.0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """How a task is to be made. `tags` are the finished ones."""
+    """How a task is to be made. `tags` are the finished ones; there is at most one volume
+    configuration, a checked one.
+    """
 
     account: str
     region: str
@@ -47,6 +50,7 @@ class Launch:
     daemon_name: str | None = None
     enable_execute_command: bool = False
     overrides: Structure = field(default_factory=dict)
+    volume_configurations: Sequence[Structure] = ()
     tags: Tags = field(default_factory=list)
 
 
@@ -61,6 +65,7 @@ def new_task(launch: Launch) -> Task:
     is_awsvpc = definition.network_mode == "awsvpc"
     is_fargate = launch.launch_type == "FARGATE"
     overrides = _overrides(launch)
+    volumes = [ManagedVolume.from_configuration(each) for each in launch.volume_configurations]
     task = Task(
         id=identifier,
         arn=arn("task", identifier),
@@ -87,12 +92,13 @@ def new_task(launch: Launch) -> Task:
         platform_version=launch.platform_version if is_fargate else None,
         container_instance_arn=None if is_fargate else host_arn(cluster),
         network_interface=_interface(launch) if is_awsvpc else None,
+        managed_volume=volumes[0] if volumes else None,
         started_by=launch.started_by,
         service_name=launch.service_name,
         daemon_name=launch.daemon_name,
         enable_execute_command=launch.enable_execute_command,
         tags=list(launch.tags),
-        last_status=Status.PROVISIONING if is_awsvpc else Status.PENDING,
+        last_status=Status.PROVISIONING if is_awsvpc or volumes else Status.PENDING,
     )
     task.news.append((launch.now, f"{task.last_status.name} ({definition.family})"))
     cluster.tasks[task.id] = task

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
+from enum import StrEnum
 from typing import Any
 
 from kecs_server.domain import log_options
 from kecs_server.domain.arns import Arn
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.arns import partition_of
 
 Structure = dict[str, Any]
 Variables = dict[str, str]
@@ -53,14 +55,32 @@ class SecretReference:
         return (name,) if bare == name else (name, bare)
 
 
+class Purpose(StrEnum):
+    """What a container needs a secret for."""
+
+    VARIABLE = "variable"
+    LOG_OPTION = "log option"
+    REGISTRY = "registry"
+
+
 @dataclass(frozen=True, slots=True)
 class WantedSecret:
-    """A secret of a container: for its variable `name`, or for an option of its log driver."""
+    """A secret of a container: for its variable `name`, for the option `name` of its log driver,
+    or with the user and password of its image's registry.
+    """
 
     container: str
     name: str
     reference: SecretReference
-    for_log_driver: bool = False
+    purpose: Purpose = Purpose.VARIABLE
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLogin:
+    """Who may pull an image."""
+
+    username: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +117,7 @@ class Resources:
     files: dict[str, Variables] = field(default_factory=dict, repr=False)
     secrets: dict[str, Variables] = field(default_factory=dict, repr=False)
     log_options: dict[str, Variables] = field(default_factory=dict, repr=False)
+    logins: dict[str, RegistryLogin] = field(default_factory=dict, repr=False)
 
     def masked(self, output: bytes) -> bytes:
         """What a container wrote, with the lines of every secret hidden."""
@@ -110,6 +131,7 @@ class Resources:
             for variables in (*self.secrets.values(), *self.log_options.values())
             for value in variables.values()
         ]
+        values += [login.password for login in self.logins.values()]
         return {line for value in values for line in value.splitlines() if len(line) >= MIN_MASKED}
 
 
@@ -140,16 +162,32 @@ def _parameter(value_from: str, arn: Arn | None) -> SecretReference:
     )
 
 
-def wanted_secrets(containers: list[Structure]) -> Iterator[WantedSecret]:
+def parse_registry_secret(parameter: str, region: str, account: str) -> SecretReference:
+    """A `credentialsParameter`: the ARN of a secret, or the name of one of this region."""
+    if parse_arn(parameter) is not None:
+        return parse_secret(parameter)
+    partition = partition_of(region)
+    arn = Arn(partition, "secretsmanager", region, account, f"secret:{parameter}")
+    return SecretReference(id=parameter, arn=arn)
+
+
+def wanted_secrets(
+    containers: list[Structure], region: str, account: str
+) -> Iterator[WantedSecret]:
     """Of the containers of a task definition."""
     for container in containers:
         logging = container.get("logConfiguration", {})
+        registry = container.get("repositoryCredentials")
+        if registry is not None:
+            parameter = registry["credentialsParameter"]
+            reference = parse_registry_secret(parameter, region, account)
+            yield WantedSecret(container["name"], "", reference, Purpose.REGISTRY)
         for secret in container.get("secrets", ()):
             reference = parse_secret(secret["valueFrom"])
             yield WantedSecret(container["name"], secret["name"], reference)
         for secret in logging.get("secretOptions", ()):
             reference = parse_secret(secret["valueFrom"])
-            yield WantedSecret(container["name"], secret["name"], reference, for_log_driver=True)
+            yield WantedSecret(container["name"], secret["name"], reference, Purpose.LOG_OPTION)
 
 
 def log_group(container: Structure, secret_options: Variables) -> LogGroup | None:

@@ -9,6 +9,8 @@ from dataclasses import field
 from enum import IntEnum
 from typing import Any
 
+from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.managed_volume import ManagedVolume
 from kecs_server.domain.ports import Binding
 from kecs_server.domain.references import LogGroup
 from kecs_server.domain.references import Resources
@@ -34,6 +36,9 @@ class Status(IntEnum):
     DEPROVISIONING = 7
     STOPPED = 8
 
+
+FARGATE_STORAGE = 20
+"""GiB of ephemeral storage that a task has without asking (ecs-facts 6.4)."""
 
 TASK_RETENTION = 3600.0
 """Seconds that a stopped task can still be described (ecs-facts 5.9)."""
@@ -130,6 +135,7 @@ class Task:
     platform_version: str | None = None
     container_instance_arn: str | None = None
     network_interface: NetworkInterface | None = None
+    managed_volume: ManagedVolume | None = None
     address: str | None = None
     """Where all its containers are reached, once the engine knows."""
     started_by: str | None = None
@@ -172,6 +178,16 @@ class Task:
         role: str | None = self.overrides.get("taskRoleArn") or body.get("taskRoleArn")
         return role
 
+    @property
+    def ephemeral_storage(self) -> int | None:
+        """GiB; None outside Fargate, where nobody counts (ecs-facts 6.4)."""
+        if self.launch_type != "FARGATE":
+            return None
+        given = self.overrides.get("ephemeralStorage") or self.task_definition.body.get(
+            "ephemeralStorage", {"sizeInGiB": FARGATE_STORAGE}
+        )
+        return int(given["sizeInGiB"])
+
     def is_protected(self, now: float) -> bool:
         return self.protected_until is not None and now < self.protected_until
 
@@ -187,7 +203,10 @@ class Task:
         raise KeyError(name)
 
     def wanted_secrets(self) -> list[WantedSecret]:
-        return list(wanted_secrets([container.definition for container in self.containers]))
+        definitions = [container.definition for container in self.containers]
+        arn = parse_arn(self.arn)
+        assert arn is not None
+        return list(wanted_secrets(definitions, arn.region, arn.account))
 
     def wanted_files(self) -> list[WantedFile]:
         """The definition's files of each container, then those that its override adds."""

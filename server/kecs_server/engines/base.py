@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from kecs_server.domain.ports import Binding
+from kecs_server.domain.references import RegistryLogin
 from kecs_server.domain.ways_out import OwnNetwork
 from kecs_server.engines.logs import ContainerLog
 
@@ -34,11 +35,14 @@ class VolumeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A directory that containers of a task mount. `source` is empty for TASK."""
+    """A directory that containers of a task mount. `source` is empty for TASK; `size` in MiB, None
+    without a limit of its own.
+    """
 
     name: str
     kind: VolumeKind
     source: str = ""
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,9 @@ class ContainerSpec:
     `cpu` is in ECS units (1024 = one vCPU, 0 = unset); `memory` values and `shared_memory` are in
     MiB. `restarts`: the container may be told to start again after it has stopped.
     `hosts` are more lines of /etc/hosts: name -> address. `ports` are (number, "tcp" or "udp").
+    `gpus` is a number; `security_options` are Docker's (`no-new-privileges`, `label:type:T`).
+    `secrets` are more variables, which nobody but the container may see; `login` is for the
+    registry of its image.
     """
 
     name: str
@@ -85,6 +92,8 @@ class ContainerSpec:
     entry_point: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login: RegistryLogin | None = None
     working_directory: str | None = None
     stop_timeout: float = 30.0
     pull_error: str | None = None
@@ -102,6 +111,8 @@ class ContainerSpec:
     privileged: bool = False
     read_only_root: bool = False
     init: bool = False
+    gpus: int = 0
+    security_options: tuple[str, ...] = ()
     capabilities_added: tuple[str, ...] = ()
     capabilities_dropped: tuple[str, ...] = ()
     shared_memory: int | None = None
@@ -117,7 +128,9 @@ class ContainerSpec:
 class TaskSpec:
     """What an engine needs to know of a task. `task_id` is 32 hex digits, unique in the server.
 
-    `cpu` (ECS units) and `memory` (MiB) limit the task as a whole; None: no such limit.
+    `cpu` (ECS units), `memory` and `ephemeral_storage` (MiB, all that it writes to disk but volumes
+    with a size of their own) limit the task as a whole; None: no such limit.
+    `architecture` ("arm64", "amd64") is that of its images.
     `address` is where what the task listens at is reached, where that is known beforehand.
     `own_network`: it shares the machine's with nobody (process engine; a Pod always has its own).
     """
@@ -133,6 +146,8 @@ class TaskSpec:
     volumes: tuple[Volume, ...] = ()
     cpu: int | None = None
     memory: int | None = None
+    ephemeral_storage: int | None = None
+    architecture: str | None = None
     pid_mode: str | None = None
     ipc_mode: str | None = None
 
@@ -290,10 +305,10 @@ class EngineError(Exception):
 
 
 class Engine(Protocol):
-    """Runs containers. Every method but `open`, `locate`, `connect`, `listen`, `usage` and `close`
-    returns at once. Those that change something are called from one thread (the scheduler's), are
-    idempotent, and ignore tasks and containers that they do not know. Nothing is raised for what
-    happens to a container: that is an observation.
+    """Runs containers. Every method but `open`, `locate`, `connect`, `listen`, `usage`, `storage`
+    and `close` returns at once. Those that change something are called from one thread (the
+    scheduler's), are idempotent, and ignore tasks and containers that they do not know. Nothing is
+    raised for what happens to a container: that is an observation.
     """
 
     name: str
@@ -336,6 +351,11 @@ class Engine(Protocol):
     def usage(self, task_id: str, container: str) -> Usage | None:
         """What the container uses now; None if it does not run, or the engine cannot tell. May
         take a while. Thread-safe.
+        """
+
+    def storage(self, task_id: str) -> int | None:
+        """Bytes that the task's containers have written to disk; None if the engine cannot tell.
+        May take a while. Thread-safe.
         """
 
     def locate(self, task_id: str, container: str, port: int) -> str | None:

@@ -46,6 +46,8 @@ DEFAULT_STOP_TIMEOUT = 30.0
 NOWHERE = "http://127.0.0.1:9"
 """An address where nobody answers (the discard port)."""
 
+_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
+
 _FILE_SYSTEMS = (
     "efsVolumeConfiguration",
     "fsxWindowsFileServerVolumeConfiguration",
@@ -141,9 +143,11 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
         network_mode=task.task_definition.network_mode,
         address=surroundings.network.address,
         own_network=own_network,
-        volumes=tuple(volume_of(volume, surroundings.realm) for volume in body["volumes"]),
+        volumes=tuple(_volumes(task, surroundings.realm)),
         cpu=parse_cpu(sizes["cpu"]) if "cpu" in sizes else None,
         memory=parse_memory(sizes["memory"]) if "memory" in sizes else None,
+        ephemeral_storage=_mebibytes(task.ephemeral_storage),
+        architecture=_ARCHITECTURES.get(body.get("runtimePlatform", {}).get("cpuArchitecture")),
         pid_mode=body.get("pidMode"),
         ipc_mode=body.get("ipcMode"),
     )
@@ -196,12 +200,16 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
     entry_point, command = _argv(definition, override, stand_in)
     linux = definition.get("linuxParameters", {})
     capabilities = linux.get("capabilities", {})
+    resources = task.resources or Resources()
+    environment, secrets = _environment(task, container, resources, stand_in, surroundings)
     return ContainerSpec(
         name=container.name,
         image=stand_in.image or image,
         entry_point=entry_point,
         command=command,
-        environment=_environment(task, container, override, stand_in, surroundings),
+        environment=environment,
+        secrets=secrets,
+        login=resources.logins.get(container.name),
         working_directory=definition.get("workingDirectory") or stand_in.working_directory,
         stop_timeout=float(definition.get("stopTimeout", DEFAULT_STOP_TIMEOUT)),
         pull_error=stand_in.pull_error,
@@ -219,6 +227,8 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
         privileged=definition.get("privileged", False),
         read_only_root=definition.get("readonlyRootFilesystem", False),
         init=linux.get("initProcessEnabled", False),
+        gpus=_gpus({**definition, **override}),
+        security_options=tuple(definition.get("dockerSecurityOptions", ())),
         capabilities_added=tuple(capabilities.get("add", ())),
         capabilities_dropped=tuple(capabilities.get("drop", ())),
         shared_memory=linux.get("sharedMemorySize"),
@@ -243,6 +253,19 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
         mounts=tuple(_mounts(task, definition)),
         ports=tuple(ports_of(definition)),
     )
+
+
+def _volumes(task: Task, realm: str) -> Iterator[Volume]:
+    managed = task.managed_volume
+    for definition in task.task_definition.body["volumes"]:
+        volume = volume_of(definition, realm)
+        if managed is not None and managed.name == volume.name:
+            volume = replace(volume, size=_mebibytes(managed.size))
+        yield volume
+
+
+def _mebibytes(gibibytes: int | None) -> int | None:
+    return None if gibibytes is None else gibibytes * 1024
 
 
 def volume_of(definition: Structure, realm: str) -> Volume:
@@ -283,6 +306,14 @@ def _mounts(task: Task, definition: Structure) -> Iterator[Mount]:
         other = task.container(source["sourceContainer"]).definition
         for mount in _mounts(task, other):
             yield replace(mount, read_only=mount.read_only or source.get("readOnly", False))
+
+
+def _gpus(definition: Structure) -> int:
+    """How many the container has for itself; 0 for `ALL` and for shared ones."""
+    for requirement in definition.get("resourceRequirements", ()):
+        if requirement["type"] == "GPU" and requirement.get("value", "").isdigit():
+            return int(requirement["value"])
+    return 0
 
 
 def _hosts(definition: Structure, addressing: Addressing) -> dict[str, str]:
@@ -347,22 +378,23 @@ def _endpoint_urls(surroundings: Surroundings) -> dict[str, str]:
 def _environment(
     task: Task,
     container: Container,
-    override: Structure,
+    resources: Resources,
     stand_in: StandIn,
     surroundings: Surroundings,
-) -> dict[str, str]:
-    """Later ones win: what ECS injects, the image's, those of environment files, the definition's
-    with its secrets, the override's (ecs-facts 6.13).
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The variables, those from secrets apart. Later ones win: what ECS injects, the image's,
+    those of environment files, the definition's with its secrets, the override's (ecs-facts 6.13);
+    no override has the name of a secret.
     """
-    resources = task.resources or Resources()
-    return {
+    secrets = resources.secrets.get(container.name, {})
+    environment = {
         **_injected(task, container, surroundings),
         **stand_in.environment,
         **resources.files.get(container.name, {}),
         **_pairs(container.definition["environment"]),
-        **resources.secrets.get(container.name, {}),
-        **_pairs(override.get("environment", ())),
+        **_pairs(container.override.get("environment", ())),
     }
+    return {name: value for name, value in environment.items() if name not in secrets}, secrets
 
 
 def _pairs(environment: Iterable[Structure]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from kecs_server.domain.protection import MINUTES
 from kecs_server.domain.protection import protect
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
+from kecs_server.engines.base import Engine
 from kecs_server.engines.base import Usage
 from kecs_server.environment import Environment
 from kecs_server.metadata.statistics import statistics_document
@@ -97,12 +98,14 @@ class Endpoints:
             return _unknown()
         if rest in ("task", "taskWithTags"):
             addresses = self._environment.network.addresses(asker.task.id)
+            stored = self._stored(asker)
             with asker.realm.reading():
                 return jsonify(
                     task_document(
                         asker.task,
                         asker.container,
                         addresses,
+                        stored=stored,
                         with_tags=rest == "taskWithTags",
                     )
                 )
@@ -183,8 +186,18 @@ class Endpoints:
             for cluster, task in found:
                 yield realm, cluster, task
 
+    def _engine(self, asker: Asker) -> Engine | None:
+        return self._environment.engines[asker.realm.engine].engine
+
+    def _stored(self, asker: Asker) -> int | None:
+        """Nobody is told of it outside Fargate."""
+        engine = self._engine(asker)
+        if engine is None or asker.task.ephemeral_storage is None:
+            return None
+        return engine.storage(asker.task.id)
+
     def _statistics(self, asker: Asker, container: Container) -> Structure | None:
-        engine = self._environment.engines[asker.realm.engine].engine
+        engine = self._engine(asker)
         usage = engine.usage(asker.task.id, container.name) if engine else None
         if usage is None:
             self._last_usage.pop(container.metadata_id, None)

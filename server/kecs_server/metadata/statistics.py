@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kecs_server.engines.base import Usage
+from kecs_server.metadata.views import MIB
 from kecs_server.metadata.views import moment
 
 Structure = dict[str, Any]
-
-MIB = 1024 * 1024
 
 
 def statistics_document(

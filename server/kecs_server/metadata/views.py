@@ -20,12 +20,20 @@ from kecs_server.metadata.clock import clock_drift
 
 Structure = dict[str, Any]
 
+MIB = 1024 * 1024
+
 _LABELS = "com.amazonaws.ecs"
 
 
 def task_document(
-    task: Task, asker: Container, addresses: Mapping[str, str], *, with_tags: bool = False
+    task: Task,
+    asker: Container,
+    addresses: Mapping[str, str],
+    *,
+    stored: int | None = None,
+    with_tags: bool = False,
 ) -> Structure:
+    """:param stored: bytes that the task has on disk, if that is known."""
     body = task.task_definition.body
     is_fargate = task.launch_type == "FARGATE"
     cluster = task.cluster_arn if is_fargate else task.cluster_arn.rpartition("/")[2]
@@ -46,6 +54,7 @@ def task_document(
             "LaunchType": task.launch_type,
             "ClockDrift": clock_drift() if is_fargate else None,
             "FaultInjectionEnabled": bool(body.get("enableFaultInjection")),
+            "EphemeralStorageMetrics": _storage(task, stored),
             "TaskTags": _tags(task) if with_tags else None,
             "Containers": [
                 container_document(task, each, asker, addresses) for each in task.containers
@@ -131,6 +140,13 @@ def _task_limits(sizes: Structure) -> Structure:
     if "memory" in sizes:
         limits["Memory"] = int(sizes["memory"])
     return limits
+
+
+def _storage(task: Task, stored: int | None) -> Structure | None:
+    """In MiB, and on Fargate only (ecs-facts 17.3)."""
+    if task.ephemeral_storage is None or stored is None:
+        return None
+    return {"Utilized": stored // MIB, "Reserved": task.ephemeral_storage * 1024}
 
 
 def _tags(task: Task) -> Structure:

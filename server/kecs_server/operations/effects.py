@@ -34,7 +34,10 @@ class Refused:
     reason: str
 
 
-_LATER = "not applied yet; the container runs without it"
+_EBS = ("TaskManagedEBSVolumeConfiguration", "ServiceManagedEBSVolumeConfiguration")
+_GPUS = "but for a number of GPUs, a limit of `nvidia.com/gpu`"
+_HOST_DEVICES = "a process uses what devices the host has"
+_NO_INFERENCE = "AWS has ended Elastic Inference; nothing stands for its devices"
 _NO_IAM = "there is no IAM here"
 _NO_BALANCER = "there are no load balancers, registries or meshes yet"
 _AS_CONTAINER = "as for ContainerDefinition"
@@ -100,30 +103,71 @@ STORED = (
     Stored("RegisterTaskDefinition", ("executionRoleArn",), _NO_IAM),
     Stored(
         "RegisterTaskDefinition",
-        (
-            "ephemeralStorage",
-            "inferenceAccelerators",
-            "proxyConfiguration",
-            "runtimePlatform",
-            "trustedExecutionConfiguration",
-        ),
-        "not applied yet; checked as ECS does where it is known how",
+        ("ephemeralStorage",),
+        "told by metadata with what the task stores; nothing stops a process that writes more",
+        engine="process",
+    ),
+    Stored("RegisterTaskDefinition", ("inferenceAccelerators",), _NO_INFERENCE),
+    Stored(
+        "RegisterTaskDefinition",
+        ("proxyConfiguration",),
+        "no traffic is led through the proxy, which runs as any container",
+    ),
+    Stored(
+        "RegisterTaskDefinition",
+        ("runtimePlatform",),
+        "a process is of the host's architecture; for Windows there is no capacity",
+        engine="process",
+    ),
+    Stored(
+        "RegisterTaskDefinition",
+        ("runtimePlatform",),
+        "nodes of the architecture come first, and others if there are none; for Windows there is "
+        "no capacity",
+        engine="kubernetes",
+    ),
+    Stored(
+        "RegisterTaskDefinition",
+        ("trustedExecutionConfiguration",),
+        "there are no enclaves here; it has Managed Instances alone",
     ),
     Stored("RegisterTaskDefinition", ("cpu",), _NO_CPU_LIMIT, engine="process"),
     Stored("RegisterTaskDefinition", ("ipcMode", "pidMode"), _NO_NAMESPACE, engine="process"),
     Stored("RegisterTaskDefinition", ("placementConstraints",), _ONE_HOST),
     Stored(
         "ContainerDefinition",
-        (
-            "credentialSpecs",
-            "disableNetworking",
-            "dockerSecurityOptions",
-            "firelensConfiguration",
-            "repositoryCredentials",
-            "resourceRequirements",
-            "versionConsistency",
-        ),
-        _LATER,
+        ("credentialSpecs",),
+        "there is no Active Directory here",
+    ),
+    Stored(
+        "ContainerDefinition",
+        ("disableNetworking",),
+        "containers have the network of the host or of their Pod",
+    ),
+    Stored("ContainerDefinition", ("dockerSecurityOptions",), _NO_NAMESPACE, engine="process"),
+    Stored(
+        "ContainerDefinition",
+        ("dockerSecurityOptions",),
+        "but for `no-new-privileges` and SELinux labels",
+        engine="kubernetes",
+    ),
+    Stored(
+        "ContainerDefinition",
+        ("firelensConfiguration",),
+        "the router runs as any container, and no lines are led to it",
+    ),
+    Stored(
+        "ContainerDefinition",
+        ("repositoryCredentials",),
+        "nothing is pulled; their secret must be there all the same",
+        engine="process",
+    ),
+    Stored("ContainerDefinition", ("resourceRequirements",), _HOST_DEVICES, engine="process"),
+    Stored("ContainerDefinition", ("resourceRequirements",), _GPUS, engine="kubernetes"),
+    Stored(
+        "ContainerDefinition",
+        ("versionConsistency",),
+        "each task has what its image's tag means when it starts",
     ),
     Stored(
         "ContainerDefinition",
@@ -190,30 +234,53 @@ STORED = (
         ("autoprovision", "driver", "driverOpts", "labels"),
         "every volume is a directory",
     ),
-    Stored(
-        "ContainerOverride",
-        ("resourceRequirements",),
-        _LATER,
-    ),
+    Stored("ContainerOverride", ("resourceRequirements",), _HOST_DEVICES, engine="process"),
+    Stored("ContainerOverride", ("resourceRequirements",), _GPUS, engine="kubernetes"),
     Stored(
         "ContainerOverride",
         ("cpu", "memoryReservation"),
         _AS_CONTAINER,
         engine="process",
     ),
+    Stored("TaskOverride", ("executionRoleArn",), _NO_IAM),
+    Stored("TaskOverride", ("inferenceAcceleratorOverrides",), _NO_INFERENCE),
     Stored(
         "TaskOverride",
-        (
-            "ephemeralStorage",
-            "executionRoleArn",
-            "inferenceAcceleratorOverrides",
-        ),
-        _LATER,
+        ("ephemeralStorage",),
+        "as for RegisterTaskDefinition",
+        engine="process",
     ),
     Stored("TaskOverride", ("cpu",), _NO_CPU_LIMIT, engine="process"),
     Stored("RunTask", ("placementConstraints", "placementStrategy"), _ONE_HOST),
     Stored("RunTask", ("referenceId",), "for ECS's own use"),
-    Stored("RunTask", ("volumeConfigurations",), "checked; the volume is not made yet"),
+    *(
+        Stored(
+            where,
+            (
+                "encrypted",
+                "filesystemType",
+                "iops",
+                "kmsKeyId",
+                "roleArn",
+                "tagSpecifications",
+                "throughput",
+                "volumeInitializationRate",
+                "volumeType",
+            ),
+            "checked; the volume is a directory of the task",
+        )
+        for where in _EBS
+    ),
+    *(Stored(where, ("snapshotId",), "the volume begins empty") for where in _EBS),
+    *(
+        Stored(where, ("sizeInGiB",), "as for `ephemeralStorage`", engine="process")
+        for where in _EBS
+    ),
+    Stored(
+        "TaskManagedEBSVolumeConfiguration",
+        ("terminationPolicy",),
+        "the attachment says so; what the volume holds goes with the task",
+    ),
     Stored(
         "AwsVpcConfiguration",
         ("assignPublicIp", "securityGroups", "subnets"),
@@ -238,8 +305,8 @@ STORED = (
     ),
     Stored(
         "CreateService",
-        ("monitoring", "volumeConfigurations"),
-        "not applied yet",
+        ("monitoring",),
+        "there is no CloudWatch here to send metrics to",
     ),
     Stored(
         "UpdateService",
@@ -258,8 +325,8 @@ STORED = (
     ),
     Stored(
         "UpdateService",
-        ("monitoring", "volumeConfigurations"),
-        "not applied yet",
+        ("monitoring",),
+        "as for CreateService",
     ),
     Stored("CreateExpressGatewayService", ("executionRoleArn", "infrastructureRoleArn"), _NO_IAM),
     Stored("CreateExpressGatewayService", ("healthCheckPath",), _NO_TRAFFIC),
@@ -270,14 +337,17 @@ STORED = (
         ("autoScalingMetric", "autoScalingTargetValue"),
         "nothing is scaled by metrics; the count stays between minimum and maximum",
     ),
-    Stored("ExpressGatewayContainer", ("repositoryCredentials",), _AS_CONTAINER),
+    Stored("ExpressGatewayContainer", ("repositoryCredentials",), _AS_CONTAINER, engine="process"),
     Stored("RegisterDaemonTaskDefinition", ("executionRoleArn",), _NO_IAM),
     Stored("RegisterDaemonTaskDefinition", ("cpu",), _NO_CPU_LIMIT, engine="process"),
     Stored("RegisterDaemonTaskDefinition", ("ipcMode", "pidMode"), _NO_NAMESPACE, engine="process"),
     Stored(
         "DaemonContainerDefinition",
-        ("firelensConfiguration", "logConfiguration", "repositoryCredentials"),
+        ("firelensConfiguration", "logConfiguration"),
         _AS_CONTAINER,
+    ),
+    Stored(
+        "DaemonContainerDefinition", ("repositoryCredentials",), _AS_CONTAINER, engine="process"
     ),
     Stored(
         "DaemonContainerDefinition",

@@ -13,6 +13,7 @@ from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
 from kecs_server.operations.registry import Call
+from kecs_server.operations.volume_rules import check_volumes
 
 Structure = dict[str, Any]
 
@@ -38,6 +39,11 @@ class Target:
     platform_version: str | None
     network_configuration: Structure | None
     settings: Structure = field(default_factory=dict)
+
+    @property
+    def volume_configurations(self) -> list[Structure]:
+        configurations: list[Structure] = self.settings.get("volumeConfigurations", [])
+        return configurations
 
     @classmethod
     def of(cls, deployment: Deployment) -> Target:
@@ -104,7 +110,7 @@ def updated_target(call: Call, cluster: Cluster, service: Service, params: Struc
     placement.check_network({"networkConfiguration": network or {}}, definition, capacity)
     placement.check_placement({**service.settings, **params}, definition, capacity)
     placement.check_platform_fits(definition, platform)
-    return Target(
+    target = Target(
         definition=definition,
         launch_type=capacity.launch_type,
         strategy=capacity.strategy,
@@ -112,6 +118,10 @@ def updated_target(call: Call, cluster: Cluster, service: Service, params: Struc
         network_configuration=network,
         settings=_settings(params, current.settings),
     )
+    check_volumes(
+        target.volume_configurations, definition, on_fargate=capacity.is_fargate, of_service=True
+    )
+    return target
 
 
 def _settings(params: Structure, current: Structure) -> Structure:

@@ -30,6 +30,7 @@ from kecs_server.operations.revisions import Target
 from kecs_server.operations.revisions import first_target
 from kecs_server.operations.revisions import updated_target
 from kecs_server.operations.service_views import service_view
+from kecs_server.operations.volume_rules import check_volumes
 
 Structure = dict[str, Any]
 
@@ -69,6 +70,9 @@ def create_service(call: Call, params: Structure) -> Structure:
     _own_namespace(call, target.settings)
     connectors = params.get("gatewayConnectors", [])
     gateways = checked_gateways(call, cluster, definition, connectors)
+    check_volumes(
+        target.volume_configurations, definition, on_fargate=capacity.is_fargate, of_service=True
+    )
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
     rules.refuse_daemon(strategy)
     if existing is not None and existing.status != INACTIVE:

@@ -9,6 +9,7 @@ from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import host_arn
 from kecs_server.domain.launch import new_task
+from kecs_server.domain.room import NO_CAPACITY
 from kecs_server.domain.room import lacking
 from kecs_server.domain.strategy import providers_for
 from kecs_server.domain.tags import Tags
@@ -27,6 +28,7 @@ from kecs_server.operations.overrides import checked_overrides
 from kecs_server.operations.paging import page
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
+from kecs_server.operations.volume_rules import check_volumes
 from kecs_server.state.store import TokenUse
 
 Structure = dict[str, Any]
@@ -47,11 +49,12 @@ def run_task(call: Call, params: Structure) -> Structure:
         return known
     tasks, failures = [], []
     for launch in _launches(call, cluster, definition, params):
-        reason = lacking(cluster, definition)
+        reason = lacking(cluster, definition, launch.launch_type)
         if reason is None:
             tasks.append(new_task(launch))
         else:
-            failures.append({"arn": host_arn(cluster), "reason": reason})
+            instance = {} if reason == NO_CAPACITY else {"arn": host_arn(cluster)}
+            failures.append({**instance, "reason": reason})
     answer: Structure = {"tasks": [views.task_view(task) for task in tasks], "failures": failures}
     for task in tasks:
         call.realm.touch_task(cluster, task)
@@ -168,7 +171,8 @@ def _launches(
     overrides = checked_overrides(
         params.get("overrides", {}), definition, on_fargate=capacity.is_fargate
     )
-    rules.check_volumes(params, definition)
+    volumes = params.get("volumeConfigurations", [])
+    check_volumes(volumes, definition, on_fargate=capacity.is_fargate)
     launch = Launch(
         account=call.account,
         region=call.region,
@@ -182,6 +186,7 @@ def _launches(
         started_by=params.get("startedBy"),
         enable_execute_command=params.get("enableExecuteCommand", False),
         overrides=overrides,
+        volume_configurations=volumes,
         tags=_launch_tags(params, definition, cluster),
     )
     count = params.get("count", 1)

@@ -13,8 +13,12 @@ from kecs_server.domain.cluster import Attachment
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.launch import cpu_architecture
+from kecs_server.domain.managed_volume import ATTACHMENT_TYPE
+from kecs_server.domain.managed_volume import CREATED
+from kecs_server.domain.managed_volume import ManagedVolume
 from kecs_server.domain.ports import Binding
 from kecs_server.domain.task import Container
+from kecs_server.domain.task import NetworkInterface
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task_definition import TaskDefinition
@@ -216,11 +220,9 @@ def task_view(task: Task, *, with_tags: bool = True) -> Structure:
         seconds = getattr(task, attribute)
         view[member] = None if seconds is None else timestamp(seconds)
     if task.launch_type == "FARGATE":
-        storage = {"sizeInGiB": 20, **body.get("ephemeralStorage", {})}
-        storage |= task.overrides.get("ephemeralStorage", {})
         view["platformFamily"] = "Linux"
-        view["ephemeralStorage"] = storage
-        view["fargateEphemeralStorage"] = dict(storage)
+        view["ephemeralStorage"] = {"sizeInGiB": task.ephemeral_storage}
+        view["fargateEphemeralStorage"] = {"sizeInGiB": task.ephemeral_storage}
     return without_absent(view)
 
 
@@ -238,9 +240,15 @@ def _sizes_of_containers(task: Task) -> list[Structure]:
 
 
 def _attachments(task: Task) -> list[Structure]:
-    interface = task.network_interface
-    if interface is None:
-        return []
+    attachments = []
+    if task.network_interface is not None:
+        attachments.append(_interface_attachment(task.network_interface))
+    if task.managed_volume is not None:
+        attachments.append(_volume_attachment(task.managed_volume))
+    return attachments
+
+
+def _interface_attachment(interface: NetworkInterface) -> Structure:
     details = [{"name": "subnetId", "value": interface.subnet_id}]
     if interface.private_address is not None:
         details += [
@@ -248,14 +256,29 @@ def _attachments(task: Task) -> list[Structure]:
             {"name": "macAddress", "value": interface.mac_address},
             {"name": "privateIPv4Address", "value": interface.private_address},
         ]
-    return [
-        {
-            "id": interface.attachment_id,
-            "type": "ElasticNetworkInterface",
-            "status": interface.status,
-            "details": details,
-        }
-    ]
+    return {
+        "id": interface.attachment_id,
+        "type": "ElasticNetworkInterface",
+        "status": interface.status,
+        "details": details,
+    }
+
+
+def _volume_attachment(volume: ManagedVolume) -> Structure:
+    """The volume's id is there once it is made."""
+    details = {
+        "roleArn": volume.role,
+        "volumeName": volume.name,
+        "deleteOnTermination": "false" if volume.is_kept else "true",
+    }
+    if volume.status != CREATED:
+        details["volumeId"] = volume.volume_id
+    return {
+        "id": volume.attachment_id,
+        "type": ATTACHMENT_TYPE,
+        "status": volume.status,
+        "details": [{"name": name, "value": value} for name, value in details.items()],
+    }
 
 
 def _container_view(task: Task, container: Container) -> Structure:

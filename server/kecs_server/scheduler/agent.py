@@ -114,6 +114,8 @@ def _start(task: Task, now: float) -> Iterator[Command]:
         task.provision_asked = True
         if task.network_interface is not None:
             task.network_interface.status = "ATTACHING"
+        if task.managed_volume is not None:
+            task.managed_volume.status = "ATTACHING"
         yield Provision()
     if not task.provisioned:
         return
@@ -165,6 +167,9 @@ def _stop(task: Task, now: float) -> Iterator[Command]:
     if task.network_interface is not None:
         move(task, Status.DEPROVISIONING, now)
         task.network_interface.status = "DELETED"
+    if task.managed_volume is not None:
+        move(task, Status.DEPROVISIONING, now)
+        task.managed_volume.end()
     move(task, Status.STOPPED, now)
     if task.provision_asked and not task.removal_asked:
         task.removal_asked = True
@@ -202,6 +207,8 @@ def _on_resources_failed(task: Task, observation: ResourcesFailed, now: float) -
 
 def _on_provisioned(task: Task, observation: base.Provisioned, now: float) -> None:
     task.provisioned = True
+    if task.managed_volume is not None:
+        task.managed_volume.status = "ATTACHED"
     task.address = observation.address
     if task.network_interface is not None:
         if observation.address is None:  # It becomes known later, and the interface with it.

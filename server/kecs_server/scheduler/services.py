@@ -24,6 +24,7 @@ from kecs_server.domain.rollout import Limits
 from kecs_server.domain.rollout import Member
 from kecs_server.domain.rollout import Plan
 from kecs_server.domain.rollout import plan
+from kecs_server.domain.room import NO_CAPACITY
 from kecs_server.domain.room import lacking
 from kecs_server.domain.service import DRAINING
 from kecs_server.domain.service import INACTIVE
@@ -75,11 +76,17 @@ _IMPAIRED = (
     "Troubleshooting section of the Amazon ECS Developer Guide."
 )
 
-_NO_ROOM = (
+_NO_INSTANCE = (
     "was unable to place a task because no container instance met all of its requirements. The "
-    "closest matching (container-instance {}) is already using a port required by your task. For "
-    "more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
+    "closest matching (container-instance {{}}) {} required by your task. For more information, "
+    "see the Troubleshooting section of the Amazon ECS Developer Guide."
 )
+_NO_ROOM = {
+    "RESOURCE:PORTS": _NO_INSTANCE.format("is already using a port"),
+    "ATTRIBUTE": _NO_INSTANCE.format("is missing an attribute"),
+    NO_CAPACITY: f"was unable to place a task. Reason: {NO_CAPACITY}.",
+}
+"""The event of a service, by what `lacking` says (ecs-facts 7.7)."""
 
 _BLOCKED = (
     "was unable to stop or start tasks during a deployment because of the service deployment "
@@ -295,8 +302,10 @@ def _start(
         providers = list(providers_for(deployment.capacity_provider_strategy, running, count))
     started = []
     for provider in providers:
-        if lacking(cluster, deployment.task_definition):
-            _warn(service, _NO_ROOM.format(host_arn(cluster).rpartition("/")[2]), now)
+        reason = lacking(cluster, deployment.task_definition, deployment.launch_type)
+        if reason is not None:
+            instance = host_arn(cluster).rpartition("/")[2]
+            _warn(service, _NO_ROOM[reason].format(instance), now)
             break
         started.append(new_task(_launch(cluster, service, deployment, provider, now)))
     if started:
@@ -335,6 +344,7 @@ def _launch(
         started_by=deployment.id,
         service_name=service.name,
         enable_execute_command=service.enable_execute_command,
+        volume_configurations=deployment.settings.get("volumeConfigurations", ()),
         tags=_tags(cluster, service, deployment),
     )
 

@@ -15,7 +15,7 @@ from kecs_server.domain.registration.check import fits_fargate
 from kecs_server.errors import EcsError
 from kecs_server.operations.overrides import checked_overrides
 from kecs_server.operations.run_rules import check_request
-from kecs_server.operations.run_rules import check_volumes
+from kecs_server.operations.volume_rules import check_volumes
 from kecs_server.protocol.model import operation_model
 from kecs_server.protocol.parameters import parse_parameters
 
@@ -107,6 +107,7 @@ def check_a_run_of(definition: definitions.TaskDefinition, random: Random) -> No
     with contextlib.suppress(EcsError):
         checked_overrides(overrides, definition, on_fargate=random.random() < 0.5)
     with contextlib.suppress(EcsError):
-        check_volumes(params, definition)
+        volumes = params.get("volumeConfigurations", [])
+        check_volumes(volumes, definition, on_fargate=True)
     with contextlib.suppress(EcsError):
         check_request(params)

@@ -126,6 +126,18 @@ class ClusterApi:
         """Have the API server check all that `create_pod` needs, and create nothing."""
         self._ask(0, self._core.create_namespaced_pod, namespace, manifest, dry_run="All")
 
+    def create_secret(self, namespace: str, manifest: Json) -> None:
+        self._create(self._core.create_namespaced_secret, namespace, manifest)
+
+    def delete_secret(self, namespace: str, name: str, *, patience: float | None = None) -> None:
+        """No error if it is gone already. `patience` as for `delete_pod`."""
+        self._delete(self._core.delete_namespaced_secret, name, namespace, patience=patience)
+
+    def delete_secrets(self, namespace: str, selector: str) -> None:
+        """All that are selected, without reading them."""
+        delete = self._core.delete_collection_namespaced_secret
+        self._delete(delete, namespace, label_selector=selector)
+
     def patch_pod(self, namespace: str, name: str, patch: Sequence[Json]) -> None:
         """:param patch: JSON patch (RFC 6902)."""
         self._ask(self._patience, self._core.patch_namespaced_pod, name, namespace, list(patch))

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.kubernetes.secrets import build_secret_variables
 from kecs_server.engines.kubernetes.volumes import build_mounts
+from kecs_server.engines.kubernetes.volumes import storage_limit
 from kecs_server.engines.kubernetes.volumes import uses_shared
+from kecs_server.engines.mounts import mount_problem
 
 Json = dict[str, Any]
 
 _USER = re.compile(r"(\d+)(?::(\d+))?")
+_LABEL = re.compile("label:(user|role|type|level):(.+)")
+_NO_NEW_PRIVILEGES = "no-new-privileges"
 _CPU_SHARES_PER_REQUEST = 10
 
 
@@ -28,7 +34,8 @@ def build_container(
         "command": [_literal(word) for word in spec.entry_point or ()],
         "args": [_literal(word) for word in spec.command or ()],
         "env": [
-            {"name": name, "value": _literal(value)} for name, value in spec.environment.items()
+            *({"name": name, "value": _literal(text)} for name, text in spec.environment.items()),
+            *build_secret_variables(task, spec),
         ],
         "workingDir": spec.working_directory,
         "stdin": spec.interactive,
@@ -50,6 +57,10 @@ def find_obstacle(task: TaskSpec, spec: ContainerSpec, *, can_share: bool) -> st
             f"the user {spec.user!r} is not a number, and Kubernetes does not look names up "
             "in the image; write uid or uid:gid"
         )
+    for path in (*(each.path for each in spec.mounts), *(each.path for each in spec.tmpfs)):
+        problem = mount_problem(path)
+        if problem is not None:
+            return f"Error response from daemon: {problem}"
     shared = uses_shared(task, spec)
     if shared and not can_share:
         return (
@@ -67,9 +78,19 @@ def _security(spec: ContainerSpec) -> Json:
         "runAsGroup": group,
         "privileged": spec.privileged or None,
         "readOnlyRootFilesystem": spec.read_only_root or None,
+        "allowPrivilegeEscalation": False if _NO_NEW_PRIVILEGES in spec.security_options else None,
+        "seLinuxOptions": dict(_labels(spec)) or None,
         "capabilities": {key: list(names) for key, names in capabilities.items() if names} or None,
     }
     return {key: value for key, value in context.items() if value is not None}
+
+
+def _labels(spec: ContainerSpec) -> Iterator[tuple[str, str]]:
+    """The SELinux label: user, role, type and level."""
+    for option in spec.security_options:
+        found = _LABEL.fullmatch(option)
+        if found is not None:
+            yield found[1], found[2]
 
 
 def _ids(user: str) -> tuple[int, int | None] | None:
@@ -81,7 +102,10 @@ def _ids(user: str) -> tuple[int, int | None] | None:
 
 
 def _resources(task: TaskSpec, spec: ContainerSpec, *, is_copy: bool) -> Json:
-    """`memory` is a limit, of the container or, for each of its containers, of the task: Pods have
+    """The storage of the task is a limit of its Pod, which is the sum of what its containers have:
+    the first has it.
+
+    `memory` is a limit, of the container or, for each of its containers, of the task: Pods have
     none as a whole. What is requested decides whether a node has room.
 
     CPU of a container is a weight on ECS, and so it is here: a tenth is requested, which keeps the
@@ -103,6 +127,12 @@ def _resources(task: TaskSpec, spec: ContainerSpec, *, is_copy: bool) -> Json:
         requests["cpu"] = "0"
     if spec.cpu and not is_copy:
         requests["cpu"] = f"{max(1, _millis(spec.cpu) // _CPU_SHARES_PER_REQUEST)}m"
+    storage = storage_limit(task)
+    if storage and spec is task.containers[0] and not is_copy:
+        limits["ephemeral-storage"] = f"{storage}Mi"
+        requests["ephemeral-storage"] = "0"
+    if spec.gpus and not is_copy:
+        limits["nvidia.com/gpu"] = str(spec.gpus)
     resources = {"limits": limits, "requests": requests}
     return {key: value for key, value in resources.items() if value}
 

@@ -104,6 +104,9 @@ class KubernetesEngine:
     def usage(self, task_id: str, container: str) -> Usage | None:
         return self._tasks.inside.usage(task_id, container) if self._tasks is not None else None
 
+    def storage(self, task_id: str) -> int | None:
+        return self._tasks.inside.storage(task_id) if self._tasks is not None else None
+
     def locate(self, task_id: str, container: str, port: int) -> str | None:
         if self._tasks is None:
             raise ConnectionRefusedError(_NOT_OPEN)

@@ -22,6 +22,7 @@ from kecs_server.engines.kubernetes.executions import refused
 from kecs_server.engines.kubernetes.logs import LogKeeper
 from kecs_server.engines.kubernetes.tracker import Phase
 from kecs_server.engines.kubernetes.tracker import Task
+from kecs_server.engines.kubernetes.usage import read_storage
 from kecs_server.engines.kubernetes.usage import read_usage
 from kecs_server.engines.logs import ContainerLog
 
@@ -133,6 +134,18 @@ class Inside:
             return read_usage(self._api.node_summary(target.node), target.uid, target.container)
         except ApiError as error:
             _log.info("What task %s uses is not known: %s", task_id, error)
+            return None
+
+    def storage(self, task_id: str) -> int | None:
+        with self._lock:
+            task = self._tasks.get(task_id)
+            node, uid = (task.node, task.uid) if task else ("", "")
+        if not node:
+            return None
+        try:
+            return read_storage(self._api.node_summary(node), uid)
+        except ApiError as error:
+            _log.info("What task %s stores is not known: %s", task_id, error)
             return None
 
     def _running(self, task_id: str, container: str) -> Target | None:

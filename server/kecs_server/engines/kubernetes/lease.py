@@ -15,7 +15,7 @@ from typing import Any
 
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.kubernetes.api import ClusterApi
-from kecs_server.engines.kubernetes.pods import environment_labels
+from kecs_server.engines.kubernetes.labels import environment_labels
 from kecs_server.engines.kubernetes.streams import Json
 
 _log = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api import Right
 from kecs_server.engines.kubernetes.api_errors import ApiError
+from kecs_server.engines.kubernetes.labels import environment_labels
 from kecs_server.engines.kubernetes.pods import build_pod
-from kecs_server.engines.kubernetes.pods import environment_labels
-from kecs_server.engines.kubernetes.reap import delete_pods
+from kecs_server.engines.kubernetes.reap import delete_tasks
 
 _log = logging.getLogger(__name__)
 
@@ -55,12 +55,12 @@ class Namespace:
         self._closing.set()
 
     def close(self, timeout: float) -> None:
-        """Delete the Pods and the namespace; wait for its end, but not longer than `timeout`
+        """Delete the tasks and the namespace; wait for its end, but not longer than `timeout`
         seconds: Kubernetes goes on without us.
 
         :raises EngineError: the cluster refuses or does not answer.
         """
-        delete_pods(self._api, self.name, self._environment)
+        delete_tasks(self._api, self.name, self._environment)
         self._api.delete_lease(self.name, self._environment)
         if not self._is_ours:
             return
@@ -110,6 +110,8 @@ class Namespace:
 _RIGHTS = (
     *(Right(verb=verb, resource="pods") for verb in ("create", "patch", "delete", "list", "watch")),
     Right(verb="get", resource="pods", subresource="log"),
+    # Nobody's secrets are read, not even our own.
+    *(Right(verb=verb, resource="secrets") for verb in ("create", "delete", "deletecollection")),
     # A connection's verb is `get`, and from Kubernetes 1.35 on also `create`.
     *(
         Right(verb=verb, resource="pods", subresource=subresource)

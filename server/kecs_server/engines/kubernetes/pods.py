@@ -20,20 +20,20 @@ from typing import Any
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.kubernetes.containers import build_container
-from kecs_server.engines.kubernetes.names import dns_label
+from kecs_server.engines.kubernetes.labels import TASK_LABEL
+from kecs_server.engines.kubernetes.labels import environment_labels
+from kecs_server.engines.kubernetes.labels import pod_name
 from kecs_server.engines.kubernetes.names import dns_labels
 from kecs_server.engines.kubernetes.names import free_label
 from kecs_server.engines.kubernetes.names import is_label_value
 from kecs_server.engines.kubernetes.names import label_key
+from kecs_server.engines.kubernetes.secrets import build_pull_secrets
 from kecs_server.engines.kubernetes.volumes import build_memory_volumes
 from kecs_server.engines.kubernetes.volumes import build_volumes
 
 Json = dict[str, Any]
 
 GATE_IMAGE = "kecs:gate:wait"
-MANAGED_BY = {"app.kubernetes.io/managed-by": "pytest-kecs"}
-ENVIRONMENT_LABEL = "kecs/environment"
-TASK_LABEL = "kecs/task-id"
 NAMES_ANNOTATION = "kecs/containers"
 """JSON: name in the Pod -> ECS name, for people who look at Pods."""
 
@@ -48,19 +48,6 @@ are declared beforehand and held, without resources of their own.
 _NAME_SERVERS = 3  # resolvers hear no more, and Kubernetes refuses them
 # Pods that nobody owns any more end by themselves, should nobody ever reap them.
 ORPHAN_SECONDS = 24 * 3600
-
-
-def environment_labels(environment: str) -> dict[str, str]:
-    """Labels of everything in a cluster that belongs to an environment."""
-    return {**MANAGED_BY, ENVIRONMENT_LABEL: environment}
-
-
-def environment_selector(environment: str) -> str:
-    return ",".join(f"{key}={value}" for key, value in environment_labels(environment).items())
-
-
-def pod_name(spec: TaskSpec) -> str:
-    return f"{dns_label(spec.family, limit=30)}-{spec.task_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +112,9 @@ def build_pod(
             **_namespaces(spec),
             **_network(spec),
             **_system_controls(spec),
+            **_affinity(spec),
             **({"volumes": volumes} if volumes else {}),
+            **build_pull_secrets(spec),
             "containers": [
                 build_container(
                     spec,
@@ -217,6 +206,18 @@ def _system_controls(spec: TaskSpec) -> Json:
     controls = _merged(each.system_controls for each in spec.containers)
     sysctls = [{"name": name, "value": value} for name, value in controls.items()]
     return {"securityContext": {"sysctls": sysctls}} if sysctls else {}
+
+
+def _affinity(spec: TaskSpec) -> Json:
+    """Nodes of the task's architecture come first. Where there are none, an image that was built
+    for the machine at hand runs all the same, and another one says that it cannot.
+    """
+    if spec.architecture is None:
+        return {}
+    wanted = {"key": "kubernetes.io/arch", "operator": "In", "values": [spec.architecture]}
+    preferred = {"weight": 100, "preference": {"matchExpressions": [wanted]}}
+    rule = {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}
+    return {"affinity": {"nodeAffinity": rule}}
 
 
 def _merged(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:

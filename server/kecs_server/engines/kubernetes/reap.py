@@ -10,11 +10,11 @@ from typing import Any
 
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api import connect
+from kecs_server.engines.kubernetes.labels import ENVIRONMENT_LABEL
+from kecs_server.engines.kubernetes.labels import MANAGED_BY
+from kecs_server.engines.kubernetes.labels import environment_selector
 from kecs_server.engines.kubernetes.lease import LEASE_SECONDS
 from kecs_server.engines.kubernetes.lease import is_expired
-from kecs_server.engines.kubernetes.pods import ENVIRONMENT_LABEL
-from kecs_server.engines.kubernetes.pods import MANAGED_BY
-from kecs_server.engines.kubernetes.pods import environment_selector
 
 _OURS = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
 
@@ -53,14 +53,16 @@ def reap(api: ClusterApi, namespace: str | None = None) -> list[str]:
     return reaped
 
 
-def delete_pods(api: ClusterApi, namespace: str, environment: str) -> None:
-    """Delete all Pods of an environment, without waiting for their containers to end.
+def delete_tasks(api: ClusterApi, namespace: str, environment: str) -> None:
+    """Delete all Pods of an environment, without waiting for their containers to end, and their
+    Secrets.
 
     :raises ApiError: the cluster cannot be reached, or refuses.
     """
     pods, _ = api.list_pods(namespace, environment_selector(environment))
     for pod in pods:
         api.delete_pod(namespace, pod["metadata"]["name"], grace=0)
+    api.delete_secrets(namespace, environment_selector(environment))
 
 
 def _reap_leases(api: ClusterApi, namespace: str, now: datetime) -> list[str]:
@@ -68,7 +70,7 @@ def _reap_leases(api: ClusterApi, namespace: str, now: datetime) -> list[str]:
     for lease in api.list_leases(namespace, _OURS):
         if is_expired(lease, now):
             environment = lease["metadata"]["labels"][ENVIRONMENT_LABEL]
-            delete_pods(api, namespace, environment)
+            delete_tasks(api, namespace, environment)
             api.delete_lease(namespace, lease["metadata"]["name"])
             reaped.append(environment)
     return reaped

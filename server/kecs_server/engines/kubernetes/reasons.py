@@ -59,7 +59,11 @@ def cannot_restart(times: int) -> str:
 def no_room(condition: str) -> str:
     """The scheduler found no node, in words like `0/1 nodes are available: 1 Insufficient cpu.`"""
     lacking = "RESOURCE" if "Insufficient" in condition else "no node takes the Pod"
-    for word, name in (("memory", "RESOURCE:MEMORY"), ("cpu", "RESOURCE:CPU")):
+    for word, name in (
+        ("memory", "RESOURCE:MEMORY"),
+        ("cpu", "RESOURCE:CPU"),
+        ("nvidia.com/gpu", "RESOURCE:GPU"),
+    ):
         if f"Insufficient {word}" in condition:
             lacking = name
     return f"{lacking}: {condition}"

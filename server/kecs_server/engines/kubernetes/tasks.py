@@ -24,6 +24,7 @@ from kecs_server.engines.kubernetes.clusters import Cluster
 from kecs_server.engines.kubernetes.containers import find_obstacle
 from kecs_server.engines.kubernetes.facts import read_pod
 from kecs_server.engines.kubernetes.inside import Inside
+from kecs_server.engines.kubernetes.labels import environment_selector
 from kecs_server.engines.kubernetes.logs import FollowedLogs
 from kecs_server.engines.kubernetes.logs import LogKeeper
 from kecs_server.engines.kubernetes.logs import log_source
@@ -32,8 +33,8 @@ from kecs_server.engines.kubernetes.ordered import OrderedPool
 from kecs_server.engines.kubernetes.pods import GATE_IMAGE
 from kecs_server.engines.kubernetes.pods import Place
 from kecs_server.engines.kubernetes.pods import build_pod
-from kecs_server.engines.kubernetes.pods import environment_selector
 from kecs_server.engines.kubernetes.pods import image_patch
+from kecs_server.engines.kubernetes.secrets import build_secret
 from kecs_server.engines.kubernetes.stopping import NodeStopper
 from kecs_server.engines.kubernetes.stopping import PodStopper
 from kecs_server.engines.kubernetes.stopping import Stopper
@@ -260,7 +261,11 @@ class Tasks:
         pod = build_pod(
             task.spec, self._environment, released=released, shared_directory=self._shared
         )
+        secret = build_secret(task.spec, self._environment)
         try:
+            if secret is not None:
+                task.has_secret = True
+                self._api.create_secret(self._namespace, secret)
             self._api.create_pod(self._namespace, pod)
         except ApiError as error:
             self._gone(task, f"the Pod could not be created: {error.message}")
@@ -285,6 +290,8 @@ class Tasks:
         self._keep_logs(task, containers)
         try:
             self._api.delete_pod(self._namespace, task.pod, grace)
+            if task.has_secret:
+                self._api.delete_secret(self._namespace, task.pod)
         except ApiError as error:
             _log.warning("Task %s was not deleted: %s", task.id, error)
         if grace:
@@ -296,6 +303,8 @@ class Tasks:
         try:
             if task.created:
                 self._api.delete_pod(self._namespace, task.pod, 0, patience=0)
+            if task.has_secret:
+                self._api.delete_secret(self._namespace, task.pod, patience=0)
         except ApiError as error:
             _log.warning("Task %s was not deleted: %s", task.id, error)
         self._gone(task, "")

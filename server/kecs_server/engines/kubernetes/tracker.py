@@ -22,9 +22,9 @@ from kecs_server.engines.kubernetes import reasons
 from kecs_server.engines.kubernetes.facts import ContainerFact
 from kecs_server.engines.kubernetes.facts import PodFacts
 from kecs_server.engines.kubernetes.facts import State
+from kecs_server.engines.kubernetes.labels import pod_name
 from kecs_server.engines.kubernetes.pods import Place
 from kecs_server.engines.kubernetes.pods import places
-from kecs_server.engines.kubernetes.pods import pod_name
 
 KILLED = 137
 
@@ -99,6 +99,8 @@ class Task:
     """Why no node takes the Pod now."""
     created: bool = False
     """The API server took the Pod: from now on it is missed when it is not there."""
+    has_secret: bool = False
+    """There may be a Secret of the Pod's name."""
     deleting: bool = False
     """We asked for the Pod's deletion: its end is no loss."""
     ending: bool = False

@@ -22,6 +22,14 @@ def read_usage(summary: Json, uid: str, container: str) -> Usage | None:
     return None
 
 
+def read_storage(summary: Json, uid: str) -> int | None:
+    """Bytes that the Pod takes of its node's disk; None if it has not been counted yet."""
+    for pod in summary.get("pods", ()):
+        if pod["podRef"]["uid"] == uid and "usedBytes" in pod.get("ephemeral-storage", {}):
+            return int(pod["ephemeral-storage"]["usedBytes"])
+    return None
+
+
 def _usage(container: Json) -> Usage:
     memory, cpu = container["memory"], container.get("cpu", {})
     moment = _FRACTION.sub("", memory["time"]).replace("Z", "+00:00")

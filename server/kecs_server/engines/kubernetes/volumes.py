@@ -43,6 +43,13 @@ def build_mounts(task: TaskSpec, spec: ContainerSpec, index: int) -> list[Json]:
     return list(built.values())
 
 
+def storage_limit(task: TaskSpec) -> int | None:
+    """MiB of all that the Pod stores. What kubelet counts has its volumes in it."""
+    if task.ephemeral_storage is None:
+        return None
+    return task.ephemeral_storage + sum(volume.size or 0 for volume in task.volumes)
+
+
 def uses_shared(task: TaskSpec, spec: ContainerSpec) -> list[str]:
     """Names of the volumes of the container that tasks share."""
     shared = {each.name for each in task.volumes if each.kind is VolumeKind.SHARED}
@@ -60,7 +67,7 @@ def _source(volume: Volume, shared_directory: str | None) -> Json:
     if volume.kind is VolumeKind.SHARED and shared_directory is not None:
         path = f"{shared_directory}/{hashlib.sha256(volume.source.encode()).hexdigest()[:16]}"
     if path is None:
-        return {"emptyDir": {}}
+        return {"emptyDir": {"sizeLimit": f"{volume.size}Mi"} if volume.size else {}}
     return {"hostPath": {"path": path, "type": "DirectoryOrCreate"}}
 
 

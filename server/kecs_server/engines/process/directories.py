@@ -19,6 +19,8 @@ from kecs_server.engines.folders import LinkError
 from kecs_server.engines.folders import delete_tree
 from kecs_server.engines.folders import open_folder
 from kecs_server.engines.folders import set_mode
+from kecs_server.engines.mounts import inside
+from kecs_server.engines.mounts import mount_problem
 from kecs_server.engines.process.errors import CREATE
 from kecs_server.engines.process.errors import RUNC
 from kecs_server.engines.process.errors import LaunchError
@@ -107,11 +109,6 @@ def mount_variables(
     }
 
 
-def inside(path: str) -> str:
-    """A path of the container, relative to its root."""
-    return os.path.normpath("/" + path).lstrip("/")
-
-
 def _make_host_directory(volume: Volume) -> Path:
     source = os.path.normpath(volume.source)
     if not os.path.isabs(source) or "\0" in source:
@@ -154,13 +151,9 @@ def _place(path: str) -> str:
 
     :raises LaunchError: with Docker's words, nothing can be mounted there.
     """
-    problem = None
-    if not os.path.isabs(path):
-        problem = f"invalid mount path: '{path}' mount path must be absolute"
-    elif not inside(path):
-        problem = "invalid specification: destination can't be '/'"
+    problem = mount_problem(path)
     if problem:
-        raise LaunchError(CREATE.format(f"invalid mount config: {problem}"))
+        raise LaunchError(CREATE.format(problem))
     return inside(path)
 
 

@@ -59,6 +59,7 @@ from kecs_server.engines.process.tasks import Task
 from kecs_server.engines.process.tasks import check_names
 from kecs_server.engines.process.tasks import done
 from kecs_server.engines.process.tasks import refused
+from kecs_server.engines.process.usage import storage_of
 from kecs_server.engines.process.usage import usage_of
 
 READY_TIMEOUT = 30.0  # seconds for the supervisor to start, on a machine that is very busy
@@ -242,6 +243,11 @@ class ProcessEngine:
             it = self._find(task_id, container)
             pid = it.pid if it else None
         return None if pid is None else usage_of(pid)
+
+    def storage(self, task_id: str) -> int | None:
+        with self._changed:
+            task = self._tasks.get(task_id)
+        return None if task is None else storage_of(task.directory)
 
     def locate(self, task_id: str, container: str, port: int) -> str | None:
         leader, task = self._whereabouts(task_id, container)

@@ -176,7 +176,7 @@ def build_environment(
     if spec.pseudo_terminal:
         env["TERM"] = "xterm"
     env |= mount_variables(spec, directory, volumes)
-    return {**env, **spec.environment, COOKIE: host.environment_name}
+    return {**env, **spec.environment, **spec.secrets, COOKIE: host.environment_name}
 
 
 def ulimits(spec: ContainerSpec) -> Iterator[tuple[int, int, int]]:

@@ -5,10 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from pathlib import Path
 
 from kecs_server.engines.base import Usage
 
 NANOSECONDS = 1_000_000_000
+BLOCK = 512
+"""Bytes of a unit of `st_blocks`."""
+
+
+def storage_of(directory: Path) -> int:
+    """Bytes on disk of all below, links not followed. What changes meanwhile may be missed."""
+    blocks = 0
+    for folder, _, files in os.walk(directory):
+        for path in (folder, *(os.path.join(folder, name) for name in files)):
+            with contextlib.suppress(OSError):
+                blocks += os.lstat(path).st_blocks
+    return blocks * BLOCK
 
 
 def usage_of(leader: int) -> Usage | None:

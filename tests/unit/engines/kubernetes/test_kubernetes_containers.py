@@ -57,10 +57,56 @@ def test_nothing_is_said_of_what_is_not_asked_for() -> None:
             {"capabilities_added": ("SYS_PTRACE",), "capabilities_dropped": ("ALL",)},
             {"capabilities": {"add": ["SYS_PTRACE"], "drop": ["ALL"]}},
         ),
+        ({"security_options": ("no-new-privileges",)}, {"allowPrivilegeEscalation": False}),
+        (
+            {"security_options": ("label:type:app_t", "label:level:s0:c1,c2")},
+            {"seLinuxOptions": {"type": "app_t", "level": "s0:c1,c2"}},
+        ),
+        ({"security_options": ("label:disable", "apparmor:x")}, None),
     ],
 )
 def test_security(given: Any, context: Any) -> None:
     assert built(**given).get("securityContext") == context
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("data", "invalid mount path: 'data' mount path must be absolute"),
+        ("../data", "invalid mount path: '../data' mount path must be absolute"),
+        ("/", "invalid specification: destination can't be '/'"),
+        ("/a/..", "invalid specification: destination can't be '/'"),
+    ],
+)
+def test_where_docker_mounts_nothing(path: str, problem: str) -> None:
+    expected = f"Error response from daemon: invalid mount config: {problem}"
+    assert obstacle(mounts=(Mount(volume="My_Data", path=path),)) == expected
+    assert obstacle(tmpfs=(Tmpfs(path=path, size=1),)) == expected
+    assert obstacle(mounts=(Mount(volume="My_Data", path="/data"),)) is None
+
+
+def test_the_storage_of_a_task_is_a_limit_of_its_pod() -> None:
+    """kubelet sums up what the containers have, and counts volumes on disk."""
+    one, two = (ContainerSpec(name=name, image="i", restarts=True) for name in ("one", "two"))
+    sized = Volume(name="ebs", kind=VolumeKind.TASK, size=2048)
+    spec = TaskSpec(
+        task_id="ab" * 16,
+        task_arn="arn",
+        family="f",
+        containers=(one, two),
+        volumes=(sized, Volume(name="own", kind=VolumeKind.TASK)),
+        ephemeral_storage=20480,
+    )
+    pod = build_pod(spec, "env")["spec"]
+    first, *rest = (each.get("resources") for each in pod["containers"])
+    expected = ({"ephemeral-storage": "22528Mi"}, {"ephemeral-storage": "0"})
+    assert (first["limits"], first["requests"]) == expected
+    assert set(rest) == {None}
+    assert [each["emptyDir"] for each in pod["volumes"]] == [{"sizeLimit": "2048Mi"}, {}]
+
+
+def test_gpus() -> None:
+    assert built(gpus=2)["resources"] == {"limits": {"nvidia.com/gpu": "2"}}
 
 
 @pytest.mark.parametrize("user", ["app", "1000:app", "app:1000", "rooty", "-1", ""])

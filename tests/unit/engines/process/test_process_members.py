@@ -23,6 +23,10 @@ WIRE_NAMES = {
     "capabilities_dropped": "capabilities",
     "shared_memory": "sharedMemorySize",
     "system_controls": "systemControls",
+    "architecture": "runtimePlatform",
+    "ephemeral_storage": "ephemeralStorage",
+    "gpus": "resourceRequirements",
+    "security_options": "dockerSecurityOptions",
     "pid_mode": "pidMode",
     "ipc_mode": "ipcMode",
     "read_only": "readOnly",
@@ -36,6 +40,7 @@ FOR_OTHERS = {
     "docker_labels",  # the metadata endpoint shows them
     "image",  # what stands for it is in the command already
     "network_mode",  # the host's network, whatever it says
+    "login",  # nothing is pulled
     "ports",  # a program binds them itself; the server leads to them
 }
 SPECS = (
