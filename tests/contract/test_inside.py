@@ -140,6 +140,24 @@ say(ask('/task/stats'))
     assert {key: each["name"] for key, each in of_task.items()} == {first["id"]: "app"}
 
 
+def test_what_a_task_on_fargate_stores(kecs: Kecs, register: Any, python: Any) -> None:
+    """kubelet counts every few seconds."""
+    script = """
+open('file', 'wb').write(bytes(5 * 2**20))
+while (ask('/task').get('EphemeralStorageMetrics') or {'Utilized': 0})['Utilized'] < 5:
+    time.sleep(0.2)
+say(ask('/task'))
+"""
+    sizes = {"cpu": "256", "memory": "512", "ephemeralStorage": {"sizeInGiB": 21}}
+    fargate = {"networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], **sizes}
+    image, interpreter = python
+    app = {"image": image, "command": [interpreter, "-c", ASK + script]}
+    task = kecs.run_task(register("stores", fargate, app=app))
+    kecs.assert_stopped(task, exit_code=0)
+    stored = json.loads(kecs.logs(task, stream="stdout"))["EphemeralStorageMetrics"]
+    assert (5 <= stored["Utilized"] < 500, stored["Reserved"]) == (True, 21 * 1024)
+
+
 def test_credentials_of_the_tasks_role(kecs: Kecs, register: Any, python: Any) -> None:
     role = "arn:aws:iam::123456789012:role/worker"
     script = """

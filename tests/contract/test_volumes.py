@@ -68,6 +68,38 @@ def test_volumes_from_another_container(kecs: Kecs, register: Any, root: str) ->
     assert kecs.logs(task, "second") == "hello\n"
 
 
+def test_a_volume_that_is_configured_at_launch(kecs: Kecs, register: Any, root: str) -> None:
+    """Each task has an empty one of its own."""
+    configuration = {"roleArn": "arn:aws:iam::123456789012:role/x", "sizeInGiB": 1}
+    app = {"command": f"ls {root}in; echo hello | tee {root}in/file", **mount("ebs", "/in")}
+    family = register("ebs", {"volumes": [{"name": "ebs", "configuredAtLaunch": True}]}, app=app)
+    for _ in range(2):
+        task = kecs.run_task(
+            family, volumeConfigurations=[{"name": "ebs", "managedEBSVolume": configuration}]
+        )
+        kecs.assert_stopped(task, exit_code=0)
+        assert kecs.logs(task) == "hello\n"
+        (attachment,) = kecs.describe(task)["attachments"]
+        assert attachment["status"] == "DELETED"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("data", "invalid mount path: 'data' mount path must be absolute"),
+        ("/a/..", "invalid specification: destination can't be '/'"),
+    ],
+)
+def test_where_docker_mounts_nothing(kecs: Kecs, register: Any, path: str, problem: str) -> None:
+    app = {"command": "true", **mount("scratch", path)}
+    task = kecs.run_task(register("nowhere", {"volumes": [{"name": "scratch"}]}, app=app))
+    stopped = kecs.wait_stopped(task)
+    assert stopped["stopCode"] == "TaskFailedToStart"
+    assert stopped.containers["app"]["reason"] == (
+        f"CannotCreateContainerError: Error response from daemon: invalid mount config: {problem}"
+    )
+
+
 def test_a_path_that_tries_to_leave_ends_at_the_root(kecs: Kecs, register: Any, root: str) -> None:
     script = f"cd {root}kecs-etc && touch file && ls"
     app = {"command": script, **mount("scratch", "/../../kecs-etc")}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import secrets
+from pathlib import Path
 
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import Mount
+from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import Tmpfs
 from kecs_server.engines.base import Volume
 from kecs_server.engines.base import VolumeKind
+from kecs_server.engines.kubernetes.clusters import KubeconfigCluster
+from kecs_server.engines.kubernetes.engine import KubernetesEngine
 from kind_driver import Driver
 from kind_driver import Lab
 from test_kind_failures import never_started
@@ -206,6 +211,58 @@ def test_limits(driver: Driver, image: str) -> None:
 
     assert (int(memory), int(quota)) == (96 << 20, 50_000)
     assert output(driver, task, "rest").split()[0] == str(256 << 20)
+
+
+def test_what_a_node_of_another_kind_would_have(driver: Driver, image: str, lab: Lab) -> None:
+    """Where no node has the architecture, another will do; nobody gains privileges."""
+    script = "grep NoNewPrivs /proc/self/status"
+    app = shell("app", script, image, security_options=("no-new-privileges",))
+    task = driver.start(app, architecture="arm64")
+
+    assert output(driver, task, "app").split() == ["NoNewPrivs:", "1"]
+
+
+def test_gpus_that_no_node_has(lab: Lab, tmp_path: Path, image: str) -> None:
+    cluster = KubeconfigCluster(kubeconfig=lab.kubeconfig)
+    name = f"kecs-{secrets.token_hex(3)}"
+    engine = KubernetesEngine(
+        environment_name=name, directory=tmp_path, cluster=cluster, no_room_after=1
+    )
+    driver = Driver(engine)
+    engine.open(driver.observe, driver.progress)
+    task = driver.start(shell("app", "true", image, gpus=1))
+    try:
+        assert driver.wait(task, TaskLost).reason.startswith("RESOURCE:GPU: ")
+    finally:
+        engine.close()
+
+
+def test_too_much_stored(driver: Driver, image: str) -> None:
+    """Of all that the Pod has on disk; volumes with a size have one of their own."""
+    write = "dd if=/dev/zero of={}/file bs=1M count=24 2>/dev/null; exec sleep 1000"
+    volume = Volume(name="ebs", kind=VolumeKind.TASK, size=8)
+    mounts = (Mount(volume="ebs", path="/ebs"),)
+    whole = driver.start(
+        shell("rest", "exec sleep 1000", image),
+        shell("app", write.format("/tmp"), image),
+        ephemeral_storage=8,
+    )
+    own = driver.start(
+        shell("app", write.format("/ebs"), image, mounts=mounts),
+        volumes=(volume,),
+        ephemeral_storage=64,
+    )
+    fits = driver.start(
+        shell("app", write.format("/tmp"), image, mounts=mounts),
+        volumes=(volume,),
+        ephemeral_storage=64,
+    )
+
+    for task, what in ((whole, "ephemeral local storage"), (own, "volume")):
+        reason = driver.wait(task, TaskEnding, seconds=120).reason
+        assert reason.startswith("The Pod was evicted: ")
+        assert what in reason
+    assert not [seen for seen in driver.seen(fits) if isinstance(seen, TaskEnding)]
 
 
 def test_too_much_memory(driver: Driver, lab: Lab, python_image: str) -> None:

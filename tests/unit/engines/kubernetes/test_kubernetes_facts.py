@@ -177,6 +177,7 @@ def test_a_pod_that_no_node_takes() -> None:
     assert read_pod(fits).no_room is None
     assert reasons.no_room(message) == f"RESOURCE:MEMORY: {message}"
     assert reasons.no_room("1 Insufficient cpu.") == "RESOURCE:CPU: 1 Insufficient cpu."
+    assert reasons.no_room("1 Insufficient nvidia.com/gpu.").startswith("RESOURCE:GPU: ")
     assert reasons.no_room("1 Insufficient pods.").startswith("RESOURCE: ")
     assert reasons.no_room("1 node(s) were unschedulable.").startswith("no node takes the Pod: ")
 

@@ -21,6 +21,14 @@ def spec(*containers: ContainerSpec, **more: Any) -> TaskSpec:
     return TaskSpec(containers=containers, **fields)
 
 
+def test_nodes_of_the_architecture_come_first() -> None:
+    rule = build_pod(spec(architecture="arm64"), "env")["spec"]["affinity"]["nodeAffinity"]
+    ((preferred,),) = rule.values()
+    (wanted,) = preferred["preference"]["matchExpressions"]
+    assert (wanted["key"], wanted["values"]) == ("kubernetes.io/arch", ["arm64"])
+    assert "affinity" not in build_pod(spec(), "env")["spec"]
+
+
 def only_container(container: ContainerSpec) -> dict[str, Any]:
     (built,) = build_pod(spec(container), "kecs-1a2b3c", released={container.name})["spec"][
         "containers"
