@@ -52,7 +52,7 @@ def _watching(name: str, operation: Operation) -> Operation:
 
 
 def watched(shape: Shape | None, value: Any, name: str) -> Any:
-    if isinstance(shape, StructureShape):
+    if isinstance(shape, StructureShape) and not shape.is_document_type:
         structure = Watched(
             {n: watched(shape.members[n], v, shape.members[n].name) for n, v in value.items()}
         )

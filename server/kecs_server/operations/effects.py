@@ -95,11 +95,6 @@ STORED = (
         ),
         "as for CreateManagedInstancesProviderConfiguration",
     ),
-    Stored(
-        "DeploymentLifecycleHook",
-        ("hookDetails", "roleArn"),
-        "for Lambda functions, which are not called yet",
-    ),
     Stored("RegisterTaskDefinition", ("executionRoleArn",), _NO_IAM),
     Stored(
         "RegisterTaskDefinition",
@@ -396,10 +391,7 @@ STORED = (
     Stored("GatewayConnector", ("deregistrationDelay", "healthCheck"), _RECORDS),
 )
 
-REFUSED = (
-    Refused("ListTasks", ("daemonName",), "there are no daemons yet"),
-    Refused("DeploymentLifecycleHook", ("hookTargetArn",), "Lambda functions are not called yet"),
-)
+REFUSED = (Refused("ListTasks", ("daemonName",), "there are no daemons yet"),)
 
 
 def markdown() -> str:
