@@ -1,5 +1,5 @@
 # Everything is run with .venv, and writes below this folder only.
-.PHONY: demo test test-kind lint tables bench wheel env dev clean
+.PHONY: demo test test-kind test-clients lint tables bench wheel env dev clean
 
 export TMPDIR := $(CURDIR)/.tmp
 export PYTHONDONTWRITEBYTECODE :=
@@ -26,6 +26,10 @@ test-kind: dev
 	@$(PYTEST) tests/kind
 	@KECS_TEST_ENGINES=kind $(PYTEST) tests/contract -n 2
 	@$(PYTEST) $(addprefix examples/,$(KIND_EXAMPLES)) --kecs-engine=kind -n 2
+
+# The AWS CLI, aioboto3 and the SDK for JavaScript, installed into .tmp/clients; needs Node.js.
+test-clients: dev
+	@.ci/clients && $(PYTEST) tests/clients
 
 lint: dev
 	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy
