@@ -137,7 +137,7 @@ STORED = (
     Stored(
         "ContainerDefinition",
         ("disableNetworking",),
-        "containers have the network of the host or of their Pod",
+        "containers have the network of the host, of their task or of their Pod",
     ),
     Stored("ContainerDefinition", ("dockerSecurityOptions",), _NO_NAMESPACE, engine="process"),
     Stored(

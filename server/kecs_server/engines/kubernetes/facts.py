@@ -24,6 +24,9 @@ _PULL_FAILURES = {
     "RegistryUnavailable",
     "SignatureValidationFailed",
 }
+_TRANSIENT = "failed to sync"
+"""kubelet of a busy node has not read the Pod's Secret yet: it tries again soon."""
+
 _CREATE_FAILURES = {"CreateContainerConfigError", "CreateContainerError"}
 _START_FAILURES = {"RunContainerError", "StartError", "ContainerCannotRun"}
 
@@ -161,7 +164,7 @@ def _waiting(waiting: Mapping[str, Any], status: Mapping[str, Any], name: str) -
 def _failure(why: str, message: str) -> str | None:
     if why in _PULL_FAILURES:
         return reasons.cannot_pull(message)
-    if why in _CREATE_FAILURES:
+    if why in _CREATE_FAILURES and not message.startswith(_TRANSIENT):
         return reasons.cannot_create(message)
     if why in _START_FAILURES:
         return reasons.cannot_start(message)

@@ -149,6 +149,11 @@ def test_pulls_that_fail() -> None:
     assert invalid.reason == "CannotPullContainerError: couldn't parse image reference"
 
 
+def test_a_secret_that_kubelet_has_not_read_yet() -> None:
+    message = "failed to sync secret cache: timed out waiting for the condition"
+    assert waiting("CreateContainerConfigError", message).state is State.WAITING
+
+
 @pytest.mark.parametrize("reason", ["CreateContainerError", "CreateContainerConfigError"])
 def test_containers_that_cannot_be_created(reason: str) -> None:
     failed = waiting(reason, 'failed to generate container "5e" spec: no command specified')
