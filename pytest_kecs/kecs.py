@@ -187,7 +187,8 @@ class Kecs:
         cluster: str | None = None,
     ) -> dict[str, Any]:
         """Wait until the service has one deployment and is in its steady state: all its tasks run,
-        and have done so for long enough. Returns the service as DescribeServices gives it.
+        and have done so for long enough. Returns the service as DescribeServices gives it. It gives
+        up on a service whose deployment failed and is not rolled back.
         """
         name, cluster = _service_located(service, cluster)
 
@@ -195,6 +196,10 @@ class Kecs:
             seen = self._describe_service(name, cluster)
             if seen["status"] != "ACTIVE":
                 text = f"is {seen['status']} and will not become stable"
+                raise self._service_error(WaitError, seen, text)
+            if _has_failed(seen):
+                why = seen["deployments"][0]["rolloutStateReason"]
+                text = f"will not become stable: its deployment has FAILED ({why})"
                 raise self._service_error(WaitError, seen, text)
             return seen if _is_stable(seen) else None
 
@@ -488,6 +493,12 @@ def _counts_for_health(container: Mapping[str, Any]) -> bool:
 
 def _is_stopped(task: Task) -> bool:
     return task.last_status == "STOPPED"
+
+
+def _has_failed(service: Mapping[str, Any]) -> bool:
+    """Its newest deployment failed and is not rolled back: nothing is started any more."""
+    states = [deployment.get("rolloutState") for deployment in service.get("deployments", ())]
+    return states[:1] == ["FAILED"] and "currentServiceDeployment" not in service
 
 
 def _is_stable(service: Mapping[str, Any]) -> bool:

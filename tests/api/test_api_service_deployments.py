@@ -20,6 +20,8 @@ from service_steps import PREFIX
 from service_steps import create
 
 from pytest_kecs.admin import AdminClient
+from pytest_kecs.kecs import Kecs
+from pytest_kecs.waiting import WaitError
 
 pytestmark = pytest.mark.documented
 
@@ -219,6 +221,8 @@ def test_the_circuit_breaker_without_rollback(app: Any, admin: AdminClient) -> N
         "ECS deployment circuit breaker: tasks failed to start.",
     )
     assert primary["failedTasks"] == 1
+    with pytest.raises(WaitError, match=r"its deployment has FAILED .*: tasks failed to start"):
+        Kecs(app, admin).wait_stable("s")
 
 
 def test_an_alarm_stops_a_deployment(app: Any, admin: AdminClient) -> None:

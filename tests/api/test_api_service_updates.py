@@ -146,3 +146,20 @@ def test_inactive_definition_goes_on_serving(app: Any) -> None:
     app.update_service(service="s", desiredCount=2)
     wait_stable(app, "s")
     assert service(app, "s")["runningCount"] == 2
+
+
+@pytest.mark.captured
+def test_rebalancing_needs_room_later_too(app: Any) -> None:
+    create(app, availabilityZoneRebalancing="ENABLED")
+    configuration = {"maximumPercent": 100, "minimumHealthyPercent": 50}
+    assert refusal(app.update_service, service="s", deploymentConfiguration=configuration) == (
+        INVALID,
+        "Availability Zone Rebalancing does not support maximumPercent <= 100 % as deployment "
+        "configuration.",
+    )
+    app.update_service(
+        service="s",
+        availabilityZoneRebalancing="DISABLED",
+        deploymentConfiguration=configuration,
+    )
+    assert service(app, "s")["availabilityZoneRebalancing"] == "DISABLED"

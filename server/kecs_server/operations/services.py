@@ -124,7 +124,7 @@ def update_service(call: Call, params: Structure) -> Structure:
         changes["desired_count"] = rules.checked_new_count(params["desiredCount"])
     if "deploymentConfiguration" in params:
         changes["deployment_configuration"] = checked_configuration(
-            params, service.deployment_configuration
+            {**service.settings, **params}, service.deployment_configuration
         )
     configuration = changes.get("deployment_configuration", service.deployment_configuration)
     rules.check_sides(configuration, target.settings)
