@@ -8,6 +8,7 @@ from datetime import datetime
 from kecs_server.engines.base import Usage
 from kecs_server.engines.kubernetes.streams import Json
 
+_STORED = ("rootfs", "logs")
 _FRACTION = re.compile(r"\.\d+")
 
 
@@ -23,10 +24,17 @@ def read_usage(summary: Json, uid: str, container: str) -> Usage | None:
 
 
 def read_storage(summary: Json, uid: str) -> int | None:
-    """Bytes that the Pod takes of its node's disk; None if it has not been counted yet."""
+    """Bytes that the Pod takes of its node's disk; None if it has not been counted yet. Of a Pod
+    without volumes kubelet tells no sum.
+    """
     for pod in summary.get("pods", ()):
-        if pod["podRef"]["uid"] == uid and "usedBytes" in pod.get("ephemeral-storage", {}):
-            return int(pod["ephemeral-storage"]["usedBytes"])
+        if pod["podRef"]["uid"] != uid:
+            continue
+        parts = [pod.get("ephemeral-storage", {})]
+        if "usedBytes" not in parts[0]:
+            parts = [each.get(part, {}) for each in pod["containers"] for part in _STORED]
+        counted = [int(part["usedBytes"]) for part in parts if "usedBytes" in part]
+        return sum(counted) if counted else None
     return None
 
 
