@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from kecs_server.aws.alarms import Alarms
 from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.events import Events
 from kecs_server.aws.events import Sender
@@ -116,6 +117,7 @@ class Environment:
         if endpoints is not None:
             host = self.engines[realm.engine]
             realm.watchers.append(Events(self._sender, endpoints))
+            realm.watchers.append(Alarms(endpoints))
             realm.watchers.append(Logs(self._log_pool, endpoints, lambda: host.engine))
         return realm
 

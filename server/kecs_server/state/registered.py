@@ -69,7 +69,8 @@ class Registered:
     def __init__(self) -> None:
         self._secrets: dict[str, Secret] = {}
         self._files: dict[str, Mapping[str, str]] = {}
-        self.alarms: dict[str, str] = {}
+        self._alarms: dict[str, str] = {}
+        self._seen_alarms: dict[str, str] = {}
         self.hooks: dict[str, str | None] = {}
         """URLs by the ARNs that they answer for; None: the test answers."""
         self._hook_events: deque[HookEvent] = deque()
@@ -109,7 +110,18 @@ class Registered:
         if state not in ALARM_STATES:
             states = ", ".join(ALARM_STATES)
             raise ValueError(f"an alarm is in one of the states {states}, not {state!r}")
-        self.alarms[name] = state
+        self._alarms[name] = state
+
+    def see_alarms(self, states: Mapping[str, str]) -> bool:
+        """Keep what the endpoint says of alarms now; whether that is news."""
+        before = self.alarms
+        self._seen_alarms = dict(states)
+        return self.alarms != before
+
+    @property
+    def alarms(self) -> dict[str, str]:
+        """The states of alarms by name: what the test set, else what the endpoint said last."""
+        return {**self._seen_alarms, **self._alarms}
 
     def set_hook(self, arn: str, url: Any) -> None:
         """:raises ValueError: not the ARN of a Lambda function, or no URL."""
