@@ -146,6 +146,11 @@ def _add_environment_options(parser: argparse.ArgumentParser) -> None:
         " --image 'worker:*={python} -m worker' (may be given several times)",
     )
     parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="lead clients to https, with a certificate made for the environment",
+    )
+    parser.add_argument(
         "--aws-endpoint",
         type=_aws_endpoint,
         metavar="URL",

@@ -24,6 +24,7 @@ from pytest_kecs.exports import REMOVED_NAMES
 from pytest_kecs.exports import aws_variables
 from pytest_kecs.launcher import STOP_SECONDS
 from pytest_kecs.registry import EnvironmentRecord
+from pytest_kecs.tls import ca_file
 
 # The label of the key that the command hands out; those of test runs are `<run id>/<worker>`.
 CLI_LABEL = "kecs"
@@ -51,7 +52,9 @@ def print_variables(name: str, *, test: str | None, as_json: bool) -> int:
     if _state(record) == "dead":
         raise KecsError(f"{name} has ended without cleaning up; `kecs prune` removes what is left")
     credentials = cli_credentials(record) if test is None else _kept_credentials(record, test)
-    variables = aws_variables(record.endpoint, credentials, record.region)
+    variables = aws_variables(
+        record.endpoint, credentials, record.region, ca_file=ca_file(record.directory)
+    )
     if as_json:
         _print_json({"set": variables, "unset": list(REMOVED_NAMES)})
     else:

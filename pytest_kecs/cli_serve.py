@@ -37,10 +37,12 @@ from pytest_kecs.errors import KecsError
 from pytest_kecs.errors import ServerGone
 from pytest_kecs.exports import Exporter
 from pytest_kecs.exports import aws_variables
+from pytest_kecs.exports import client_url
 from pytest_kecs.kubeconfig import kubeconfig_problem
 from pytest_kecs.launcher import Launcher
 from pytest_kecs.launcher import LaunchOptions
 from pytest_kecs.machine import choose_engine
+from pytest_kecs.tls import ca_file
 
 _ENV_FILE_MARK = "# Written by `kecs serve`, which removes this file at its end: "
 _PROGRESS_SECONDS = 30.0
@@ -182,6 +184,7 @@ def _launch_options(given: argparse.Namespace, *, port: int) -> LaunchOptions:
         namespace=given.namespace,
         kind_image=given.kind_image,
         aws_endpoint=given.aws_endpoint,
+        tls=given.tls,
         port=port,
     )
 
@@ -298,14 +301,16 @@ def _signals(
 
 def _variables(launcher: Launcher, region: str) -> dict[str, str]:
     credentials = derive_credentials(launcher.run_secret, CLI_LABEL)
-    return aws_variables(launcher.endpoint, credentials, region)
+    trusted = ca_file(launcher.directory)
+    return aws_variables(launcher.endpoint, credentials, region, ca_file=trusted)
 
 
 def _announce(launcher: Launcher, options: LaunchOptions) -> None:
+    url = client_url(launcher.endpoint, ca_file(launcher.directory))
     exports = "\n".join(f"  {line}" for line in shell_lines(_variables(launcher, options.region)))
     print(
         f"""\
-{launcher.name} is ready: engine {options.engine}, {launcher.endpoint}
+{launcher.name} is ready: engine {options.engine}, {url}
 Ctrl-C ends it, with all that runs in it.
 
 For aws, SDKs and other programs, in another shell:
@@ -320,8 +325,8 @@ For Terraform, the same variables, and in the configuration:
 
   provider "aws" {{
     endpoints {{
-      ecs = "{launcher.endpoint}"
-      sts = "{launcher.endpoint}"
+      ecs = "{url}"
+      sts = "{url}"
     }}
   }}
 """,

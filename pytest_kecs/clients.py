@@ -7,6 +7,8 @@ from typing import Any
 
 from kecs_server.credentials import Credentials
 
+from pytest_kecs.exports import client_url
+
 if TYPE_CHECKING:
     import boto3
     from botocore.config import Config
@@ -16,8 +18,12 @@ if TYPE_CHECKING:
 class Clients:
     """Makes clients of one endpoint. They share a session: the service model is read once."""
 
-    def __init__(self, endpoint: str, credentials: Credentials, region: str) -> None:
-        self._endpoint = endpoint
+    def __init__(
+        self, endpoint: str, credentials: Credentials, region: str, *, ca_file: str | None = None
+    ) -> None:
+        """:param ca_file: what clients trust, if they are to use TLS."""
+        self._endpoint = client_url(endpoint, ca_file)
+        self._ca_file = ca_file
         self._credentials = credentials
         self._region = region
         self._session: boto3.Session | None = None
@@ -38,6 +44,7 @@ class Clients:
             region_name=region or self._region,
             aws_access_key_id=credentials.access_key,
             aws_secret_access_key=credentials.secret_key,
+            verify=self._ca_file,
             **options,
         )
 

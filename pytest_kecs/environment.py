@@ -19,6 +19,7 @@ from pytest_kecs.exports import Exporter
 from pytest_kecs.exports import aws_variables
 from pytest_kecs.markers import Wishes
 from pytest_kecs.settings import Settings
+from pytest_kecs.tls import ca_file
 
 if TYPE_CHECKING:
     from pytest_kecs.admin import AdminClient
@@ -98,7 +99,12 @@ class Environment:
 
             identity = self.identity
             credentials = identity.credentials(self.process)
-            self._clients = Clients(identity.endpoint, credentials, self.settings.region)
+            self._clients = Clients(
+                identity.endpoint,
+                credentials,
+                self.settings.region,
+                ca_file=ca_file(identity.directory),
+            )
         return self._clients
 
     def engine(self, wishes: Wishes) -> str:
@@ -121,7 +127,12 @@ class Environment:
             return
         credentials = self._identity.credentials(self.process)
         region = region or self.settings.region
-        self._exported = aws_variables(self._identity.endpoint, credentials, region)
+        self._exported = aws_variables(
+            self._identity.endpoint,
+            credentials,
+            region,
+            ca_file=ca_file(self._identity.directory),
+        )
         self._exporter.apply(self._exported)
 
     def unexport(self) -> None:

@@ -38,17 +38,22 @@ def aws_variables(
     credentials: Credentials,
     region: str,
     *,
+    ca_file: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Variables under which AWS clients use `endpoint` with `credentials`.
+
+    :param ca_file: what they trust, if they are to use TLS.
 
     Lists that exist in `environ` (default: the process's own) are extended, not replaced. Names in
     `REMOVED_NAMES` must be absent beside them.
     """
     existing = os.environ if environ is None else environ
+    url = client_url(endpoint, ca_file)
     return {
-        "AWS_ENDPOINT_URL_ECS": endpoint,
-        "AWS_ENDPOINT_URL_STS": endpoint,
+        "AWS_ENDPOINT_URL_ECS": url,
+        "AWS_ENDPOINT_URL_STS": url,
+        **({"AWS_CA_BUNDLE": ca_file} if ca_file else {}),
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_REGION": region,
@@ -58,6 +63,11 @@ def aws_variables(
         "NO_PROXY": _unproxied(existing, "NO_PROXY", "no_proxy"),
         "no_proxy": _unproxied(existing, "no_proxy", "NO_PROXY"),
     }
+
+
+def client_url(endpoint: str, ca_file: str | None) -> str:
+    """Where AWS clients find the environment: its port takes TLS beside plain HTTP, if at all."""
+    return endpoint.replace("http://", "https://", 1) if ca_file else endpoint
 
 
 def _data_paths(environ: Mapping[str, str]) -> str:

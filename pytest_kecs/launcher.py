@@ -39,6 +39,7 @@ from pytest_kecs import registry
 from pytest_kecs.activation import ConnectionWatch
 from pytest_kecs.errors import EnvironmentStartError
 from pytest_kecs.registry import EnvironmentRecord
+from pytest_kecs.tls import make_certificate
 
 # -P: a file of the current folder must not replace a module of the server.
 SERVER_COMMAND = (sys.executable, "-P", "-m", "kecs_server")
@@ -74,6 +75,7 @@ class LaunchOptions:
     namespace: str | None = None
     kind_image: str | None = None
     aws_endpoint: str | None = None
+    tls: bool = False
     strict_time: bool = False
     pid1: bool = False
     netns: bool = False
@@ -176,6 +178,12 @@ class Launcher:
             owner_started=registry.process_started(self._owner),
         )
         registry.create(self._record)
+        if self._options.tls:
+            try:
+                make_certificate(self.directory)
+            except BaseException:
+                registry.discard(self.directory)
+                raise
 
     @property
     def started(self) -> bool:

@@ -128,6 +128,7 @@ class Ownership:
             namespace=settings.namespace,
             kind_image=settings.kind_image,
             aws_endpoint=settings.aws_endpoint,
+            tls=settings.tls,
             strict_time=settings.strict_time,
             pid1=settings.pid1,
             netns=settings.netns,

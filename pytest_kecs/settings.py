@@ -72,6 +72,7 @@ class Settings:
     context: str | None
     namespace: str | None
     aws_endpoint: str | None
+    tls: bool
     strict_time: bool
     pid1: bool
     netns: bool
@@ -340,6 +341,14 @@ TABLE: tuple[Setting, ...] = (
         parse=parse_aws_endpoint,
         help="What has the rest of AWS: moto's server, LocalStack and the like, or `aws` for AWS "
         "itself. Secrets and environment files come from there; awslogs and events go there",
+    ),
+    Setting(
+        name="tls",
+        default=False,
+        default_text="off",
+        parse=_parse_switch,
+        help="AWS clients are led to https, with a certificate made for the run and its authority "
+        "as AWS_CA_BUNDLE; needs `pytest-kecs[tls]`",
     ),
     Setting(
         name="strict_time",

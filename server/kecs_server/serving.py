@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import socket
+import ssl
 import sys
 import threading
 import uuid
@@ -14,6 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from typing import ClassVar
 
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer
@@ -27,6 +29,7 @@ from kecs_server.app import create_relay_app
 from kecs_server.engines.folders import delete_tree
 from kecs_server.environment import Environment
 from kecs_server.lifetime import Lifetime
+from kecs_server.settings import TLS_FILE
 from kecs_server.settings import ServerSettings
 
 SWITCH_INTERVAL = 0.0002
@@ -42,9 +45,29 @@ class RequestHandler(WSGIRequestHandler):
     request's body has been read. This application always reads it.
     """
 
+    tls: ClassVar[ssl.SSLContext | None] = None
+    """What clients may speak as well: the first byte that one sends tells."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+
+    def setup(self) -> None:
+        if self.tls is not None and _begins_handshake(self.request):
+            self.request = self.tls.wrap_socket(
+                self.request, server_side=True, do_handshake_on_connect=False
+            )
+        super().setup()
+
+    def handle(self) -> None:
+        # A handshake that fails is the client's affair: it is told by TLS.
+        with contextlib.suppress(ssl.SSLError):
+            super().handle()
+
+    def finish(self) -> None:
+        super().finish()
+        if isinstance(self.request, ssl.SSLSocket):
+            self.request.close()
 
     def run_wsgi(self) -> None:
         self.environ = environ = self.make_environ()
@@ -77,6 +100,21 @@ class RequestHandler(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:
         _log.debug(message, *args)
+
+
+def _begins_handshake(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b"\x16"
+    except OSError:
+        return False
+
+
+def _handler(settings: ServerSettings) -> type[RequestHandler]:
+    if not settings.tls:
+        return RequestHandler
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(settings.directory) / TLS_FILE)
+    return type("TlsRequestHandler", (RequestHandler,), {"tls": context})
 
 
 class Relays:
@@ -133,7 +171,7 @@ def serve(settings: ServerSettings) -> None:
             port,
             create_app(environment, lifetime),
             threaded=True,
-            request_handler=RequestHandler,
+            request_handler=_handler(settings),
             fd=listener.fileno(),
         )
     environment.start()

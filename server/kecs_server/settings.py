@@ -14,6 +14,9 @@ from typing import Any
 DEFAULT_ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
 ENGINES = ("process", "kind", "kubernetes")
+TLS_FILE = "server.pem"
+"""A private key and a chain of certificates."""
+
 REAL_AWS = "aws"
 """In place of an endpoint's URL: AWS itself, each service at its own address."""
 
@@ -36,6 +39,7 @@ class ServerSettings:
     kind_image: node image for the engine kind; None: kind's own default.
     aws_endpoint: URL of what has the rest of AWS, or `REAL_AWS`; None: nothing has. What realms
         get that ask for none.
+    tls: clients may speak TLS, on the same port, with `TLS_FILE` of the directory.
     strict_time: compare the dates of signatures with the clock.
     pid1: a process that does not handle SIGTERM is not sent it (engine process).
     netns: tasks have networks of their own, but for those in host mode (engine process). What
@@ -59,6 +63,7 @@ class ServerSettings:
     namespace: str | None = None
     kind_image: str | None = None
     aws_endpoint: str | None = None
+    tls: bool = False
     strict_time: bool = False
     pid1: bool = False
     netns: bool = False
