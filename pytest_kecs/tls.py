@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kecs_server.settings import TLS_FILE
-
 from pytest_kecs.errors import EnvironmentStartError
 
 CA_FILE = "ca.pem"
@@ -20,6 +18,9 @@ def make_certificate(directory: Path) -> None:
 
     :raises EnvironmentStartError: trustme is not installed.
     """
+    # A run without TLS does not pay for these imports.
+    from kecs_server.settings import TLS_FILE
+
     try:
         import trustme
     except ImportError as error:

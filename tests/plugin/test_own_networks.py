@@ -135,7 +135,9 @@ def test_a_host_port_that_is_the_containers_too(kecs: Kecs, define: Define) -> N
 
 def test_containers_of_a_task_share_a_localhost(kecs: Kecs, define: Define) -> None:
     """In bridge mode too, where links are names of it; health checks run there as well."""
-    check = f"{sys.executable} -c 'import socket; socket.create_connection((\"localhost\", 8080))'"
+    check = (
+        f"'{sys.executable}' -c 'import socket; socket.create_connection((\"localhost\", 8080))'"
+    )
     web = serve("127.0.0.1", healthCheck={"command": ["CMD-SHELL", check]})
     side = {
         "program": [IDLE],
@@ -239,7 +241,8 @@ for address in ("169.254.170.2", "10.0.2.2", "192.0.2.1"):
 def test_the_rest_of_a_container_stays_as_it_is(kecs: Kecs, define: Define) -> None:
     script = """
 : > mine
-echo $(id -u) $(id -g) $(stat -c %u mine) $(pwd) $(ulimit -n)
+echo $(id -u) $(id -g) $(stat -c %u mine) $(ulimit -n)
+pwd
 cat /proc/sys/net/ipv4/ip_unprivileged_port_start
 exit 7
 """
@@ -253,7 +256,8 @@ exit 7
         app["user"] = "12345:12346"
     task = kecs.run_task(define(app=app))
     kecs.assert_stopped(task, exit_code=7)
-    uid, gid, owner, folder, limit, first_port = kecs.logs(task).split()
+    first, folder, first_port = kecs.logs(task).splitlines()
+    uid, gid, owner, limit = first.split()
     expected = (12345, 12346) if os.getuid() == 0 else (os.getuid(), os.getgid())
     assert (int(uid), int(gid), int(owner)) == (*expected, expected[0])
     assert folder.endswith("/app/work/app")
