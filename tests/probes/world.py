@@ -8,6 +8,7 @@ from collections.abc import Container
 from typing import Any
 
 from kecs_server.domain.task import Status
+from kecs_server.domain.task import move
 from kecs_server.operations.table import all_operations
 from kecs_server.protocol.dispatch import Answer
 from kecs_server.protocol.dispatch import Dispatcher
@@ -78,7 +79,7 @@ class World:
         )
         run = self.get("RunTask", taskDefinition="app", enableExecuteCommand=True)
         (task,) = self.realm.tasks()
-        task.last_status = Status.RUNNING
+        move(task, Status.RUNNING, self.realm.clock.now())
         for container in task.containers:
             container.last_status = "RUNNING"
         express = self.get(

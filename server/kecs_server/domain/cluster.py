@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -11,6 +12,7 @@ from kecs_server.domain.capacity_provider import BUILT_IN
 from kecs_server.domain.capacity_provider import CHANGE_TIME
 from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.daemon import Daemon
+from kecs_server.domain.ordered import Ordered
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.domain.tags import Tags
@@ -58,7 +60,7 @@ class Cluster:
     """Whether the first attachments came with the cluster, which is not ACTIVE before they are."""
     deleted_at: float | None = None
     tasks: Tasks = field(default_factory=Tasks)
-    services: dict[str, Service] = field(default_factory=dict)
+    services: Ordered[Service] = field(default_factory=Ordered)
     daemons: dict[str, Daemon] = field(default_factory=dict)
 
     @property
@@ -116,10 +118,13 @@ class Cluster:
         )
 
     def running_count(self) -> int:
-        return sum(task.last_status == Status.RUNNING for task in self.tasks.values())
+        return sum(n for (_, status), n in self.tasks.counts.items() if status == Status.RUNNING)
 
     def pending_count(self) -> int:
-        return sum(task.last_status < Status.RUNNING for task in self.tasks.values())
+        return sum(n for (_, status), n in self.tasks.counts.items() if status < Status.RUNNING)
+
+    def live_tasks(self) -> Iterator[Task]:
+        return (task for task in self.tasks.values() if not task.is_stopped)
 
     def daemon_tasks(self, daemon_name: str) -> list[Task]:
         return [task for task in self.tasks.values() if task.daemon_name == daemon_name]

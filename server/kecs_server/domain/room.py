@@ -27,8 +27,7 @@ def lacking(cluster: Cluster, definition: TaskDefinition, launch_type: str | Non
     if not wanted:
         return None
     taken = {(port, "tcp") for port in RESERVED}
-    for task in cluster.tasks.values():
-        if not task.is_stopped:
-            other = task.task_definition
-            taken |= fixed_host_ports(other.containers, other.network_mode)
+    used = {task.task_definition.arn: task.task_definition for task in cluster.live_tasks()}
+    for other in used.values():
+        taken |= fixed_host_ports(other.containers, other.network_mode)
     return "RESOURCE:PORTS" if wanted & taken else None

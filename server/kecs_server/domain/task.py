@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
 from enum import IntEnum
@@ -166,6 +167,8 @@ class Task:
     protected_until: float | None = None
     news: list[tuple[float, str]] = field(default_factory=list)
     """What happened since the last time somebody looked: (time, text)."""
+    on_move: Callable[[Task, Status], None] | None = field(default=None, repr=False, compare=False)
+    """Called after each move, with the status before it."""
 
     @property
     def is_stopped(self) -> bool:
@@ -260,7 +263,9 @@ def move(task: Task, status: Status, now: float) -> None:
     """Bring the task to a later state; an earlier or equal one is left alone."""
     if status <= task.last_status:
         return
-    task.last_status = status
+    before, task.last_status = task.last_status, status
+    if task.on_move is not None:
+        task.on_move(task, before)
     task.news.append((now, f"{status.name}"))
     if status == Status.RUNNING:
         task.started_at = now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ from kecs_server.operations import views
 from kecs_server.operations.account_settings import insights_of
 from kecs_server.operations.capacity import associable
 from kecs_server.operations.capacity import checked_strategy
-from kecs_server.operations.paging import page
+from kecs_server.operations.paging import page_by_name
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
 
@@ -93,9 +94,11 @@ def describe_clusters(call: Call, params: Structure) -> Structure:
 
 @registry.operation("ListClusters")
 def list_clusters(call: Call, params: Structure) -> Structure:
-    arns = [cluster.arn for cluster in call.store.clusters.values() if cluster.is_active]
-    shown, token = page(arns, params, key=lambda arn: (arn,))
-    return {"clusterArns": shown, **token}
+    def active_after(name: str | None) -> Iterator[Cluster]:
+        return (cluster for cluster in call.store.clusters.after(name) if cluster.is_active)
+
+    shown, token = page_by_name(active_after, params)
+    return {"clusterArns": [cluster.arn for cluster in shown], **token}
 
 
 @registry.operation("UpdateCluster")
@@ -127,7 +130,7 @@ def delete_cluster(call: Call, params: Structure) -> Structure:
         # A DRAINING service counts through its tasks only.
         if any(service.status == "ACTIVE" for service in cluster.services.values()):
             raise ClusterContainsServicesException
-        if any(not task.is_stopped for task in cluster.tasks.values()):
+        if any(cluster.live_tasks()):
             raise ClusterContainsTasksException
         # Those of others are only associated; its own must be deleted first.
         if any(provider.cluster for provider in cluster.capacity_providers.values()):

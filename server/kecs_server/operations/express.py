@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import MutableMapping
 from contextlib import contextmanager
 from typing import Any
 from typing import TypeVar
@@ -239,7 +240,7 @@ def _undone_if_refused(call: Call, family: str) -> Iterator[None]:
         raise
 
 
-def _put_back(where: dict[str, Thing], name: str, thing: Thing | None) -> None:
+def _put_back(where: MutableMapping[str, Thing], name: str, thing: Thing | None) -> None:
     if thing is None:
         where.pop(name, None)
     else:

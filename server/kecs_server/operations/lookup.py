@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from kecs_server.domain import task_definition as definitions
@@ -115,26 +117,33 @@ def find_definition(call: Call, reference: str) -> TaskDefinition | None:
     if revision is not None:
         definition = revisions.get(revision)
         return None if definition is None or is_gone(call, definition) else definition
-    active = [item for item in revisions.values() if item.status == definitions.ACTIVE]
-    return max(active, key=lambda item: item.revision, default=None)
+    newest_first = reversed(revisions.values())
+    return next((item for item in newest_first if item.status == definitions.ACTIVE), None)
 
 
 def is_gone(call: Call, definition: TaskDefinition) -> bool:
     """Whether it was deleted and nothing that has not ended uses it any more (ecs-facts 4.5)."""
     if definition.status != definitions.DELETE_IN_PROGRESS:
         return False
+    return all(used is not definition for used in _definitions_in_use(call))
+
+
+def gone_or_not(call: Call) -> Callable[[TaskDefinition], bool]:
+    """`is_gone` for many definitions of one call: what is used is looked up once."""
+    in_use = cache(lambda: {definition.arn for definition in _definitions_in_use(call)})
+    return lambda definition: (
+        definition.status == definitions.DELETE_IN_PROGRESS and definition.arn not in in_use()
+    )
+
+
+def _definitions_in_use(call: Call) -> Iterator[TaskDefinition]:
+    """Those of everything that has not ended; each as often as it is used."""
     for cluster in call.store.clusters.values():
-        if any(
-            task.task_definition is definition and not task.is_stopped
-            for task in cluster.tasks.values()
-        ):
-            return False
+        for task in cluster.live_tasks():
+            yield task.task_definition
         for service in cluster.services.values():
-            if service.status != INACTIVE and any(
-                deployment.task_definition is definition for deployment in service.deployments
-            ):
-                return False
-    return True
+            if service.status != INACTIVE:
+                yield from (deployment.task_definition for deployment in service.deployments)
 
 
 def split_definition(

@@ -14,7 +14,10 @@ import hmac
 import json
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
+from typing import Protocol
 from typing import TypeVar
 
 from kecs_server.errors import InvalidParameterException
@@ -22,6 +25,14 @@ from kecs_server.errors import InvalidParameterException
 Structure = dict[str, Any]
 Item = TypeVar("Item")
 Key = tuple[Any, ...]
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+NamedItem = TypeVar("NamedItem", bound=Named)
 
 MAX_PAGE = 100
 
@@ -43,21 +54,53 @@ def page(
     :param default: items of a page when no `maxResults` says how many; `most` if not given.
     :raises InvalidParameterException: a token that is none, `maxResults` outside 1 to `most`.
     """
+
+    def after(last: Key | None) -> Iterator[Item]:
+        ordered = sorted(items, key=key, reverse=reverse)
+        if last is None:
+            return iter(ordered)
+        try:
+            return iter([it for it in ordered if (key(it) < last if reverse else key(it) > last)])
+        except TypeError:
+            raise InvalidParameterException("Invalid token") from None
+
+    return page_of(after, params, key=key, default=default, most=most)
+
+
+def page_of(
+    after: Callable[[Key | None], Iterator[Item]],
+    params: Structure,
+    *,
+    key: Callable[[Item], Key],
+    default: int | None = None,
+    most: int = MAX_PAGE,
+) -> tuple[list[Item], Structure]:
+    """As `page`, of items that are in order already: the page costs what it takes to find it.
+
+    :param after: what follows the item with this key, in order; everything if the key is None.
+    """
     size = params.get("maxResults", most if default is None else default)
     if "maxResults" in params and not 1 <= size <= most:
         raise InvalidParameterException(f"maxResults must be between 1 and {most}; it is {size}.")
-    ordered = sorted(items, key=key, reverse=reverse)
     token = params.get("nextToken")
-    if token:
-        last = _decode(token)
-        try:
-            ordered = [
-                item for item in ordered if (key(item) < last if reverse else key(item) > last)
-            ]
-        except TypeError:
-            raise InvalidParameterException("Invalid token") from None
-    result = ordered[:size]
-    return result, {"nextToken": _encode(key(result[-1]))} if len(ordered) > size else {}
+    found = list(islice(after(_decode(token) if token else None), size + 1))
+    result = found[:size]
+    return result, {"nextToken": _encode(key(result[-1]))} if len(found) > size else {}
+
+
+def page_by_name(
+    after: Callable[[str | None], Iterator[NamedItem]],
+    params: Structure,
+    *,
+    default: int | None = None,
+) -> tuple[list[NamedItem], Structure]:
+    """As `page_of`, of things whose names are their keys."""
+    return page_of(
+        lambda last: after(last[0] if last else None),
+        params,
+        key=lambda item: (item.name,),
+        default=default,
+    )
 
 
 def _encode(key: Key) -> str:

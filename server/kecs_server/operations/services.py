@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from kecs_server.domain import deploying
@@ -24,6 +25,7 @@ from kecs_server.operations.deployment_rules import checked_configuration
 from kecs_server.operations.gateway_connectors import checked_gateways
 from kecs_server.operations.gateway_connectors import connect
 from kecs_server.operations.paging import page
+from kecs_server.operations.paging import page_by_name
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
 from kecs_server.operations.revisions import Target
@@ -194,16 +196,19 @@ def list_services(call: Call, params: Structure) -> Structure:
     launch_type = params.get("launchType")
     management = params.get("resourceManagementType")
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
-    arns = [
-        service.arn
-        for service in cluster.services.values()
-        if service.status == ACTIVE
-        and launch_type in (None, service.primary.launch_type)
-        and strategy in (None, service.scheduling_strategy)
-        and management in (None, service.resource_management_type)
-    ]
-    shown, token = page(arns, params, key=lambda arn: (arn,), default=10)
-    return {"serviceArns": shown, **token}
+
+    def matching_after(name: str | None) -> Iterator[Service]:
+        return (
+            service
+            for service in cluster.services.after(name)
+            if service.status == ACTIVE
+            and launch_type in (None, service.primary.launch_type)
+            and strategy in (None, service.scheduling_strategy)
+            and management in (None, service.resource_management_type)
+        )
+
+    shown, token = page_by_name(matching_after, params, default=10)
+    return {"serviceArns": [service.arn for service in shown], **token}
 
 
 def _is_exchanging(cluster: Cluster, service: Service) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from kecs_server.domain import task_definition as definitions
@@ -15,7 +16,8 @@ from kecs_server.errors import EcsError
 from kecs_server.errors import InvalidParameterException
 from kecs_server.operations import lookup
 from kecs_server.operations import views
-from kecs_server.operations.paging import page
+from kecs_server.operations.paging import Key
+from kecs_server.operations.paging import page_of
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
 
@@ -45,7 +47,7 @@ def register_task_definition(call: Call, params: Structure) -> Structure:
     tags = checked_tags(params.get("tags"))
     family = params["family"]
     revisions = call.store.families.setdefault(family, {})
-    revision = max(revisions, default=0) + 1
+    revision = len(revisions) + 1
     body = definitions.with_defaults(params)
     definition = TaskDefinition(
         arn=call.store.arn(f"task-definition/{family}:{revision}"),
@@ -80,16 +82,18 @@ def describe_task_definition(call: Call, params: Structure) -> Structure:
 def list_task_definitions(call: Call, params: Structure) -> Structure:
     status = params.get("status", definitions.ACTIVE)
     family = params.get("familyPrefix")
-    matching = [
-        definition
-        for definition in _all_definitions(call)
-        if definition.status == status and family in (None, definition.family)
-    ]
-    shown, token = page(
-        matching,
-        params,
-        key=lambda definition: (definition.family, definition.revision),
-        reverse=params.get("sort") == "DESC",
+    reverse = params.get("sort") == "DESC"
+    is_gone = lookup.gone_or_not(call)
+
+    def matching_after(last: Key | None) -> Iterator[TaskDefinition]:
+        return (
+            definition
+            for definition in _definitions_after(call, last, family=family, reverse=reverse)
+            if definition.status == status and not is_gone(definition)
+        )
+
+    shown, token = page_of(
+        matching_after, params, key=lambda definition: (definition.family, definition.revision)
     )
     return {"taskDefinitionArns": [definition.arn for definition in shown], **token}
 
@@ -98,12 +102,17 @@ def list_task_definitions(call: Call, params: Structure) -> Structure:
 def list_task_definition_families(call: Call, params: Structure) -> Structure:
     status = params.get("status", "ALL")
     prefix = params.get("familyPrefix", "")
-    names = [
-        name
-        for name, revisions in call.store.families.items()
-        if name.startswith(prefix) and revisions and status in ("ALL", _family_status(revisions))
-    ]
-    shown, token = page(names, params, key=lambda name: (name,))
+    families = call.store.families
+
+    def matching_after(last: Key | None) -> Iterator[str]:
+        # Names that begin alike are neighbours.
+        names = families.names_from(max(last[0], prefix) if last else prefix)
+        for name in takewhile(lambda name: name.startswith(prefix), names):
+            is_new = last is None or name != last[0]
+            if is_new and status in ("ALL", _family_status(families[name])):
+                yield name
+
+    shown, token = page_of(matching_after, params, key=lambda name: (name,))
     return {"families": shown, **token}
 
 
@@ -161,11 +170,23 @@ def _deletable(call: Call, reference: str) -> tuple[str, TaskDefinition | None]:
     return "", definition
 
 
-def _all_definitions(call: Call) -> Iterator[TaskDefinition]:
-    for revisions in call.store.families.values():
-        yield from (item for item in revisions.values() if not lookup.is_gone(call, item))
+def _definitions_after(
+    call: Call, last: Key | None, *, family: str | None, reverse: bool
+) -> Iterator[TaskDefinition]:
+    """Of one family or all, by family and revision, those behind the family and revision `last`."""
+    families = call.store.families
+    names = families.names_from(last[0] if last else None, reverse=reverse)
+    if family is not None:
+        names = iter([family] if family in families else [])
+    for name in names:
+        revisions = families[name]
+        begin, end = 1, len(revisions)
+        if last and name == last[0]:
+            begin, end = (begin, last[1] - 1) if reverse else (last[1] + 1, end)
+        numbers = range(end, begin - 1, -1) if reverse else range(begin, end + 1)
+        yield from (revisions[number] for number in numbers)
 
 
 def _family_status(revisions: dict[int, TaskDefinition]) -> str:
-    active = any(item.status == definitions.ACTIVE for item in revisions.values())
+    active = any(item.status == definitions.ACTIVE for item in reversed(revisions.values()))
     return definitions.ACTIVE if active else definitions.INACTIVE

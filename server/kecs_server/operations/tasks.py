@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from kecs_server.domain.strategy import providers_for
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.tags import checked_tags
 from kecs_server.domain.tags import merged_tags
+from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import ConflictException
@@ -25,7 +27,8 @@ from kecs_server.operations import placement
 from kecs_server.operations import run_rules as rules
 from kecs_server.operations import views
 from kecs_server.operations.overrides import checked_overrides
-from kecs_server.operations.paging import page
+from kecs_server.operations.paging import Key
+from kecs_server.operations.paging import page_of
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
 from kecs_server.operations.volume_rules import check_volumes
@@ -120,18 +123,23 @@ def list_tasks(call: Call, params: Structure) -> Structure:
         "service_name": service.name if service else None,
         "daemon_name": params.get("daemonName"),
     }
+    given = {name: value for name, value in wanted.items() if value is not None}
     family = params.get("family")
     instance = params.get("containerInstance", "").rpartition("/")[2]
-    arns = [
-        task.arn
-        for task in cluster.tasks.values()
-        if task.is_visible(call.now)
-        and family in (None, task.task_definition.family)
-        and instance in ("", (task.container_instance_arn or "").rpartition("/")[2])
-        and all(value in (None, getattr(task, name)) for name, value in wanted.items())
-    ]
-    shown, token = page(arns, params, key=lambda arn: (arn,))
-    return {"taskArns": shown, **token}
+    now = call.now
+
+    def matching_after(last: Key | None) -> Iterator[Task]:
+        return (
+            task
+            for task in cluster.tasks.after(last[0] if last else None)
+            if all(getattr(task, name) == value for name, value in given.items())
+            and task.is_visible(now)
+            and family in (None, task.task_definition.family)
+            and instance in ("", (task.container_instance_arn or "").rpartition("/")[2])
+        )
+
+    shown, token = page_of(matching_after, params, key=lambda task: (task.id,))
+    return {"taskArns": [task.arn for task in shown], **token}
 
 
 def _known_token(call: Call, cluster: Cluster, params: Structure) -> Structure | None:

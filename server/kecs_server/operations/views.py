@@ -149,12 +149,12 @@ def capacity_provider_view(
 
 def _statistics(cluster: Cluster) -> list[Structure]:
     counts = dict.fromkeys(_STATISTICS, 0)
-    for task in cluster.tasks.values():
-        word = _TYPE_WORDS[task.launch_type]
-        if task.last_status == Status.RUNNING:
-            counts[f"running{word}TasksCount"] += 1
-        elif task.last_status < Status.RUNNING:
-            counts[f"pending{word}TasksCount"] += 1
+    for (launch_type, status), count in cluster.tasks.counts.items():
+        word = _TYPE_WORDS[launch_type]
+        if status == Status.RUNNING:
+            counts[f"running{word}TasksCount"] += count
+        elif status < Status.RUNNING:
+            counts[f"pending{word}TasksCount"] += count
     for service in cluster.services.values():
         word = _TYPE_WORDS[_launch_type(cluster, service.primary)]
         if service.status != "INACTIVE":

@@ -14,6 +14,7 @@ from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.ingress import Place
+from kecs_server.domain.ordered import Ordered
 from kecs_server.domain.task_definition import TaskDefinition
 
 Structure = dict[str, Any]
@@ -33,13 +34,13 @@ class TokenUse:
 @dataclass(slots=True, kw_only=True)
 class Store:
     """Collections of one (account, region). Revisions stay in `families` for ever, so that their
-    numbers are never used again.
+    numbers are never used again: they are 1, 2, 3 and so on.
     """
 
     account: str
     region: str
-    clusters: dict[str, Cluster] = field(default_factory=dict)
-    families: dict[str, dict[int, TaskDefinition]] = field(default_factory=dict)
+    clusters: Ordered[Cluster] = field(default_factory=Ordered)
+    families: Ordered[dict[int, TaskDefinition]] = field(default_factory=Ordered)
     run_tokens: dict[str, TokenUse] = field(default_factory=dict)
     daemon_families: dict[str, dict[int, DaemonTaskDefinition]] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import new_task
 from kecs_server.domain.references import Resources
 from kecs_server.domain.service import Service
+from kecs_server.domain.task import TASK_RETENTION
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 from kecs_server.domain.task_definition import TaskDefinition
@@ -385,6 +386,21 @@ def test_forgotten_tasks(world: World) -> None:
     world.scheduler.forget(world.realm, [task])
     world.wait(lambda: task.id in world.engine.discarded)
     assert world.engine.running == {}
+
+
+def test_a_stopped_task_is_let_go_after_its_retention(world: World) -> None:
+    task = world.run()
+    world.wait_running(task)
+    with world.realm.changing():
+        want_stopped(task, "UserInitiated", "test", world.realm.clock.now())
+        world.realm.touch_task(world.cluster, task)
+    world.wait(lambda: task.is_stopped and task.id not in world.scheduler._placed)
+    assert task.id in world.cluster.tasks
+    world.realm.clock.advance(TASK_RETENTION)
+    world.scheduler.wake(world.realm)
+    world.scheduler.stop()
+    assert task.id not in world.cluster.tasks
+    assert task.id in world.engine.discarded
 
 
 def test_a_service_keeps_its_count(world: World) -> None:
