@@ -24,6 +24,7 @@ from benchmarks import memory
 from benchmarks import moto
 from benchmarks import planner
 from benchmarks import pytest_runs
+from benchmarks import sizes
 from benchmarks import start
 from benchmarks import table
 from benchmarks import tasks
@@ -36,13 +37,14 @@ _GROUPS: Mapping[str, Callable[[Plan], list[Row]]] = {
     "start": start.measure,
     "plugin": pytest_runs.measure,
     "calls": calls.measure,
+    "sizes": sizes.measure,
     "tasks": tasks.measure,
     "loads": loads.measure,
     "planner": planner.measure,
     "memory": memory.measure,
     "kind": kind.measure,
 }
-_NEED_MOTO = frozenset({"start", "calls", "memory"})
+_NEED_MOTO = frozenset({"start", "calls", "sizes", "memory"})
 _SCRATCH = Path(__file__).resolve().parent.parent / ".tmp"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -54,7 +55,9 @@ def measure(plan: Plan) -> list[Row]:
         tasks = _fill(client, "subnet-1")
         # moto's need no waiting: they change state whenever somebody looks.
         client.get_waiter("tasks_running").wait(tasks=tasks)
-        canned = stack.enter_context(canned_server(_answers(client, tasks)))
+        canned = stack.enter_context(
+            canned_server(answers_of(client, _calls(client, tasks).values()))
+        )
         canned_client = aws_client("ecs", canned, environment.credentials)
         subjects = {
             "ours": _calls(client, tasks),
@@ -86,8 +89,8 @@ def _calls(client: ECSClient, tasks: list[str]) -> dict[str, Call]:
     }
 
 
-def _answers(client: ECSClient, tasks: list[str]) -> dict[str, bytes]:
-    """Operation to the bytes that our server answers it with."""
+def answers_of(client: ECSClient, calls: Iterable[Call]) -> dict[str, bytes]:
+    """Operation to the bytes that our server answers it with in these calls."""
     answers: dict[str, bytes] = {}
 
     def keep(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
@@ -95,7 +98,7 @@ def _answers(client: ECSClient, tasks: list[str]) -> dict[str, bytes]:
 
     client.meta.events.register("before-parse.ecs.*", keep)
     try:
-        for call in _calls(client, tasks).values():
+        for call in calls:
             call()
     finally:
         client.meta.events.unregister("before-parse.ecs.*", keep)
@@ -103,7 +106,7 @@ def _answers(client: ECSClient, tasks: list[str]) -> dict[str, bytes]:
 
 
 def _row(name: str, subjects: Mapping[str, Mapping[str, Call]], rounds: int) -> Row:
-    calls = {subject: partial(_timed, calls[name]) for subject, calls in subjects.items()}
+    calls = {subject: partial(timed, calls[name]) for subject, calls in subjects.items()}
     figures = interleaved(calls, rounds, discarded=10)
     return less_floor(
         "API calls",
@@ -115,7 +118,8 @@ def _row(name: str, subjects: Mapping[str, Mapping[str, Call]], rounds: int) -> 
     )
 
 
-def _timed(call: Call) -> Mapping[str, float]:
+def timed(call: Call) -> Mapping[str, float]:
+    """Milliseconds of the `call`."""
     began = time.perf_counter()
     call()
     return {"call": 1000 * (time.perf_counter() - began)}

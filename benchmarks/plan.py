@@ -13,7 +13,7 @@ class Plan:
     starts: of servers. runs: of pytest. suites: of whole suites with `suite_tests` tests.
     calls: of API calls. tasks: of processes. pods: of Pods. chains: of a dependsOn chain.
     crowds: of `crowd` tasks at once. long_tasks: that run while the server's memory is read.
-    services: that are planned.
+    services: that are planned. many: tasks and task definitions beside which a page is asked for.
     """
 
     directory: Path
@@ -29,6 +29,7 @@ class Plan:
     crowd: int = 200
     long_tasks: int = 1000
     services: int = 1000
+    many: int = 10_000
 
     @classmethod
     def quick(cls, directory: Path) -> Plan:
@@ -47,4 +48,5 @@ class Plan:
             crowd=10,
             long_tasks=20,
             services=20,
+            many=1000,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
@@ -54,21 +53,25 @@ class TaskDefinition:
 
 
 def with_defaults(registered: Structure) -> Structure:
-    """The registered structure as ECS gives it back. Expects a validated one."""
-    body = copy.deepcopy(registered)
-    body.pop("tags", None)
+    """The registered structure as ECS gives it back; shares with it whatever stays as it is.
+    Expects a validated one.
+    """
+    body = {name: value for name, value in registered.items() if name != "tags"}
     body.setdefault("volumes", [])
     body.setdefault("placementConstraints", [])
     if "cpu" in body:
         body["cpu"] = str(parse_cpu(body["cpu"]))
     if "memory" in body:
         body["memory"] = str(parse_memory(body["memory"]))
-    for container in body["containerDefinitions"]:
-        _fill_container(container, body.get("networkMode", "bridge"))
+    network_mode = body.get("networkMode", "bridge")
+    body["containerDefinitions"] = [
+        _filled(container, network_mode) for container in body["containerDefinitions"]
+    ]
     return body
 
 
-def _fill_container(container: Structure, network_mode: str) -> None:
+def _filled(given: Structure, network_mode: str) -> Structure:
+    container = dict(given)
     container.setdefault("cpu", 0)
     container.setdefault("essential", True)
     for name in (
@@ -79,16 +82,16 @@ def _fill_container(container: Structure, network_mode: str) -> None:
         "systemControls",
     ):
         container.setdefault(name, [])
+    container["portMappings"] = [dict(mapping) for mapping in container["portMappings"]]
     for mapping in container["portMappings"]:
         mapping.setdefault("protocol", "tcp")
         if "containerPort" in mapping:
             same = mapping["containerPort"] if network_mode in ("awsvpc", "host") else 0
             mapping.setdefault("hostPort", same)
-    check = container.get("healthCheck")
-    if check is not None:
-        check.setdefault("interval", 30)
-        check.setdefault("timeout", 5)
-        check.setdefault("retries", 3)
+    if "healthCheck" in container:
+        defaults = {"interval": 30, "timeout": 5, "retries": 3}
+        container["healthCheck"] = {**defaults, **container["healthCheck"]}
+    return container
 
 
 def compatibilities(body: Structure, *, fits_fargate: bool) -> list[str]:

@@ -74,9 +74,9 @@ def _structure(shape: StructureShape, value: Any, member: str) -> Any:
     if shape.is_document_type:
         return _document(value, member)
     parameters = {
-        name: _check(inner, value[name], name)
+        name: _CHECKS[inner.type_name](inner, value[name], name)
         for name, inner in shape.members.items()
-        if value.get(name) is not None
+        if name in value and value[name] is not None
     }
     for required in shape.required_members:
         if required not in parameters:
@@ -116,7 +116,7 @@ def _map(shape: MapShape, value: Any, member: str) -> Parameters:
 
 
 def _string(shape: StringShape, value: Any, member: str) -> str:
-    text = _unicode(_scalar(shape, value, str), member)
+    text = _unicode(value if type(value) is str else _scalar(shape, value, str), member)
     is_left = member in _CHECKED_BY_HANDLERS or shape.name in _NAMES_CHECKED_BY_HANDLERS
     if shape.enum and not is_left and text not in shape.enum:
         allowed = ",".join(_ENUM_VALUES.get(member, shape.enum))
@@ -127,6 +127,8 @@ def _string(shape: StringShape, value: Any, member: str) -> str:
 
 def _unicode(text: str, member: str) -> str:
     """The text, unless JSON escapes made halves of characters in it: no answer could carry them."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
