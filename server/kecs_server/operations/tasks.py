@@ -62,6 +62,7 @@ def run_task(call: Call, params: Structure) -> Structure:
     for task in tasks:
         call.realm.touch_task(cluster, task)
     if params.get("clientToken"):
+        _forget_tokens(call, params["clientToken"])
         call.store.run_tokens[params["clientToken"]] = TokenUse(
             request=params,
             cluster=cluster.name,
@@ -160,6 +161,14 @@ def _known_token(call: Call, cluster: Cluster, params: Structure) -> Structure |
             resourceIds=[task.arn for task in tasks],
         )
     return {"tasks": [views.task_view(task) for task in tasks], "failures": use.failures}
+
+
+def _forget_tokens(call: Call, token: str) -> None:
+    """This one, and those whose life is over: the oldest are first."""
+    tokens = call.store.run_tokens
+    tokens.pop(token, None)
+    while tokens and call.now - tokens[oldest := next(iter(tokens))].used_at > TOKEN_LIFE:
+        del tokens[oldest]
 
 
 def _launches(
