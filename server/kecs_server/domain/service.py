@@ -103,8 +103,13 @@ class Service:
         for deployment in self.deployments:
             deployment.desired_count = count if deployment is self.primary else 0
 
+    @property
+    def forgotten_at(self) -> float | None:
+        """When it can no longer be described; None: nobody has deleted it."""
+        return None if self.deleted_at is None else self.deleted_at + SERVICE_RETENTION
+
     def is_visible(self, now: float) -> bool:
-        return self.deleted_at is None or now - self.deleted_at < SERVICE_RETENTION
+        return self.forgotten_at is None or now < self.forgotten_at
 
     def add_event(self, message: str, now: float) -> None:
         """Newest first, at most 100 (ecs-facts 7.7). `message` follows `(service X) `."""

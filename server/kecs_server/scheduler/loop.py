@@ -177,6 +177,15 @@ class Scheduler:
         elif cluster.tasks.pop(task.id, None):
             self._discard(realm, task)
 
+    def _look_at_service(self, realm: Realm, cluster: Cluster, name: str) -> None:
+        service = cluster.services.get(name)
+        if service is None:
+            return
+        if service.is_visible(realm.clock.now()):
+            realm.touch_service(cluster, service)
+        else:
+            del cluster.services[name]
+
     def _remove(self, realm: Realm, tasks: list[Task]) -> None:
         for task in tasks:
             if task.id in self._placed:
@@ -278,7 +287,7 @@ class Scheduler:
             self._call_hook(realm, cluster, service, call)
         realm.publish_service(service)
         if outcome.look_again_at is not None:
-            look = partial(realm.touch_service, cluster, service)
+            look = partial(self._look_at_service, realm, cluster, service.name)
             self._agenda.add(realm, outcome.look_again_at, service.arn, look)
 
     def _look_after(self, realm: Realm, thing: Managed) -> None:

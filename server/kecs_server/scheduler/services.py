@@ -114,7 +114,7 @@ def reconcile(
     """
     tasks = [task for task in cluster.service_tasks(service.name) if not task.is_stopped]
     if service.status == INACTIVE:
-        return Outcome(())
+        return Outcome((), look_again_at=service.forgotten_at)
     if service.status == DRAINING:
         return _drain(service, tasks, now)
     moments: list[float] = []
@@ -421,4 +421,4 @@ def _drain(service: Service, tasks: Sequence[Task], now: float) -> Outcome:
         service.status = INACTIVE
         service.deleted_at = now
         service.news.append((now, f"(service {service.name}) INACTIVE"))
-    return Outcome(stopping)
+    return Outcome(stopping, look_again_at=service.forgotten_at)

@@ -18,6 +18,9 @@ from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import new_task
 from kecs_server.domain.references import Resources
+from kecs_server.domain.service import DRAINING
+from kecs_server.domain.service import INACTIVE
+from kecs_server.domain.service import SERVICE_RETENTION
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import TASK_RETENTION
 from kecs_server.domain.task import Task
@@ -401,6 +404,25 @@ def test_a_stopped_task_is_let_go_after_its_retention(world: World) -> None:
     world.scheduler.stop()
     assert task.id not in world.cluster.tasks
     assert task.id in world.engine.discarded
+
+
+def test_a_deleted_service_is_let_go_after_its_retention(world: World) -> None:
+    service = world.serve(1)
+    world.wait(lambda: service.is_steady)
+
+    def delete() -> None:
+        service.status = DRAINING
+        service.want(0)
+
+    world.change(service, delete)
+    world.wait(lambda: service.status == INACTIVE)
+    world.realm.clock.advance(SERVICE_RETENTION - 60)
+    world.scheduler.wake(world.realm)
+    assert service.name in world.cluster.services
+    world.realm.clock.advance(60)
+    world.scheduler.wake(world.realm)
+    world.scheduler.stop()
+    assert service.name not in world.cluster.services
 
 
 def test_a_service_keeps_its_count(world: World) -> None:
