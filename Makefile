@@ -1,5 +1,5 @@
 # Everything is run with .venv, and writes below this folder only.
-.PHONY: demo test test-kind test-clients lint tables bench wheel env dev clean
+.PHONY: demo test test-kind test-clients lint tables bench conformance wheel env dev clean
 
 export TMPDIR := $(CURDIR)/.tmp
 export PYTHONDONTWRITEBYTECODE :=
@@ -40,6 +40,10 @@ tables: dev
 
 bench: dev
 	@.venv/bin/python -m benchmarks
+
+# docs/conformance.md: this server, moto's and MiniStack, each in an environment of its own.
+conformance: dev
+	@.venv/bin/python -m benchmarks.conformance
 
 wheel: dev
 	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .

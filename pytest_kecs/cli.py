@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_prune(commands)
     _add_reset(commands)
     _add_logs(commands)
+    _add_conformance(commands)
     return parser
 
 
@@ -243,6 +244,40 @@ def _add_logs(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.set_defaults(run=_logs)
 
 
+def _add_conformance(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "conformance",
+        help="check how much of ECS a server keeps",
+        description="Check a server of the ECS API, with the AWS credentials of the caller, under"
+        " names that nobody else has; all is removed at the end. The exit status is 1 when a check"
+        " failed, 2 when none could be run.",
+    )
+    parser.add_argument("--endpoint", required=True, metavar="URL", help="of the server")
+    parser.add_argument(
+        "--family", nargs="+", default=[], metavar="NAME", help="only these (default: all)"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write each check and what came to FILE")
+    parser.add_argument(
+        "--region",
+        type=_region,
+        default=DEFAULT_REGION,
+        help=f"AWS region (default: {DEFAULT_REGION})",
+    )
+    parser.add_argument(
+        "--subnet",
+        default="subnet-12345678",
+        metavar="ID",
+        help="where tasks run (default: subnet-12345678, for servers that take any)",
+    )
+    parser.add_argument(
+        "--without-tasks", action="store_true", help="skip what needs tasks that run"
+    )
+    parser.add_argument(
+        "--allow-aws", metavar="ACCOUNT", help="the endpoint may be AWS, with this account"
+    )
+    parser.set_defaults(run=_conformance)
+
+
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -353,6 +388,12 @@ def _logs(given: argparse.Namespace) -> int:
     from pytest_kecs.cli_logs import show
 
     return show(given)
+
+
+def _conformance(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_conformance import conformance
+
+    return conformance(given)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+"""Running checks one after another. None stops another, and each is cleaned up after."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_kecs.conformance import account_settings  # noqa: F401
+from pytest_kecs.conformance import capacity_providers  # noqa: F401
+from pytest_kecs.conformance import clusters  # noqa: F401
+from pytest_kecs.conformance import protocol  # noqa: F401
+from pytest_kecs.conformance import services  # noqa: F401
+from pytest_kecs.conformance import tags  # noqa: F401
+from pytest_kecs.conformance import task_definitions  # noqa: F401
+from pytest_kecs.conformance import task_protection  # noqa: F401
+from pytest_kecs.conformance import tasks  # noqa: F401
+from pytest_kecs.conformance.checks import CHECKS
+from pytest_kecs.conformance.checks import Account
+from pytest_kecs.conformance.checks import Check
+from pytest_kecs.conformance.checks import Failed
+from pytest_kecs.conformance.checks import NotImplementedThere
+from pytest_kecs.conformance.endpoint import Endpoint
+
+Outcome = Literal["passed", "failed", "not implemented", "skipped"]
+FAMILIES = tuple(dict.fromkeys(check.family for check in CHECKS))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    check: Check
+    outcome: Outcome
+    came: str = ""
+    leftovers: tuple[str, ...] = ()
+
+
+def run(
+    endpoint: Endpoint,
+    *,
+    families: Sequence[str] = (),
+    subnet: str = "subnet-12345678",
+    with_tasks: bool = True,
+) -> Iterator[Result]:
+    """Run the checks of these families (default: of all)."""
+    prefix = f"kecs-conformance-{secrets.token_hex(4)}"
+    for number, check in enumerate(CHECKS):
+        if families and check.family not in families:
+            continue
+        if check.needs_tasks and not with_tasks:
+            yield Result(check, "skipped", "needs tasks that run")
+            continue
+        yield _run_one(check, Account(endpoint, f"{prefix}-{number}", subnet))
+
+
+def _run_one(check: Check, account: Account) -> Result:
+    outcome: Outcome = "passed"
+    came = ""
+    try:
+        check.run(account)
+    except Failed as failure:
+        outcome, came = "failed", str(failure)
+    except NotImplementedThere as missing:
+        outcome, came = "not implemented", str(missing)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        # What the check reads of the answer is not there.
+        outcome, came = "failed", f"the answer lacks a member: {error!r}"
+    finally:
+        leftovers = account.clean_up()
+    return Result(check, outcome, came, tuple(leftovers))
