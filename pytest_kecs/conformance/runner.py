@@ -63,9 +63,9 @@ def _run_one(check: Check, account: Account) -> Result:
         outcome, came = "failed", str(failure)
     except NotImplementedThere as missing:
         outcome, came = "not implemented", str(missing)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        # What the check reads of the answer is not there.
-        outcome, came = "failed", f"the answer lacks a member: {error!r}"
+    except Exception as error:
+        # What the check reads of the answer is not there, or is something else.
+        outcome, came = "failed", f"the answer is not as the check reads it: {error!r}"
     finally:
         leftovers = account.clean_up()
     return Result(check, outcome, came, tuple(leftovers))
