@@ -56,14 +56,23 @@ def _ours(file: Path) -> Found:
 
 def _checked(endpoint: str, file: Path) -> Found:
     _wait_for(endpoint)
-    subnet = ["--subnet", _subnet(endpoint)]
-    command = [*_KECS, "conformance", "--endpoint", endpoint, "--json", str(file), *subnet]
+    network = _network(endpoint)
+    command = [
+        *_KECS,
+        "conformance",
+        "--endpoint",
+        endpoint,
+        "--json",
+        str(file),
+        *network,
+        "--without-tasks",
+    ]
     subprocess.run(command, env=os.environ | _KEYS, check=False)
     return _read(file)
 
 
-def _subnet(endpoint: str) -> str:
-    """A subnet that the server has."""
+def _network(endpoint: str) -> list[str]:
+    """Options that name a subnet and a security group of the server."""
     import boto3
 
     ec2 = boto3.client(
@@ -73,8 +82,9 @@ def _subnet(endpoint: str) -> str:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    subnet: str = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-    return subnet
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+    return ["--subnet", subnet, "--security-group", group]
 
 
 def _read(file: Path) -> Found:
@@ -132,7 +142,8 @@ def _markdown(found: dict[str, Found]) -> str:
         "# Conformance",
         "",
         f"Made by `make conformance` on {today}: how many checks of `kecs conformance` each server",
-        "passes. `-` says that it has no such operation.",
+        "passes. `-`: it says it has no such operation. What needs running tasks is checked of",
+        "this server only (MiniStack needs Docker for them), and left out of the others' numbers.",
         "",
         f"| family | operation | {' | '.join(found)} |",
         f"|---|---|{'---|' * len(found)}",
@@ -153,9 +164,10 @@ def _markdown(found: dict[str, Found]) -> str:
 
 def _cell(checks: Found) -> str:
     counts = Counter(each["outcome"] for each in checks)
-    if counts["not implemented"] == len(checks):
+    run = len(checks) - counts["skipped"]
+    if checks and counts["not implemented"] == len(checks):
         return "-"
-    return f"{counts['passed']} of {len(checks)}"
+    return f"{counts['passed']} of {run}" if run else ""
 
 
 if __name__ == "__main__":

@@ -270,6 +270,9 @@ def _add_conformance(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="where tasks run (default: subnet-12345678, for servers that take any)",
     )
     parser.add_argument(
+        "--security-group", metavar="ID", help="of tasks (default: the subnet's own)"
+    )
+    parser.add_argument(
         "--without-tasks", action="store_true", help="skip what needs tasks that run"
     )
     parser.add_argument(

@@ -40,6 +40,7 @@ def conformance(given: argparse.Namespace) -> int:
             endpoint,
             families=given.family,
             subnet=given.subnet,
+            security_group=given.security_group,
             with_tasks=not given.without_tasks,
         ):
             results.append(result)

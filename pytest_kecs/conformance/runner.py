@@ -22,6 +22,7 @@ from pytest_kecs.conformance.checks import Account
 from pytest_kecs.conformance.checks import Check
 from pytest_kecs.conformance.checks import Failed
 from pytest_kecs.conformance.checks import NotImplementedThere
+from pytest_kecs.conformance.checks import Shapes
 from pytest_kecs.conformance.endpoint import Endpoint
 
 Outcome = Literal["passed", "failed", "not implemented", "skipped"]
@@ -41,9 +42,13 @@ def run(
     *,
     families: Sequence[str] = (),
     subnet: str = "subnet-12345678",
+    security_group: str | None = None,
     with_tasks: bool = True,
 ) -> Iterator[Result]:
-    """Run the checks of these families (default: of all)."""
+    """Run the checks of these families (default: of all), and judge the shapes of their answers."""
+    groups = {"securityGroups": [security_group]} if security_group else {}
+    network = {"subnets": [subnet], "assignPublicIp": "ENABLED", **groups}
+    shapes: Shapes = {}
     prefix = f"kecs-conformance-{secrets.token_hex(4)}"
     for number, check in enumerate(CHECKS):
         if families and check.family not in families:
@@ -51,13 +56,28 @@ def run(
         if check.needs_tasks and not with_tasks:
             yield Result(check, "skipped", "needs tasks that run")
             continue
-        yield _run_one(check, Account(endpoint, f"{prefix}-{number}", subnet))
+        yield _run_one(check, Account(endpoint, f"{prefix}-{number}", network, shapes))
+    for operation, problems in shapes.items():
+        yield _of_shapes(operation, list(problems))
+
+
+def _of_shapes(operation: str, problems: Sequence[str]) -> Result:
+    check = Check(
+        family="shapes",
+        operation=operation,
+        name="answers_as_the_model_says",
+        rule="Answers have the members and types of botocore's model",
+        basis="documented",
+        source="botocore's model",
+    )
+    return Result(check, "failed" if problems else "passed", "; ".join(problems[:9]))
 
 
 def _run_one(check: Check, account: Account) -> Result:
     outcome: Outcome = "passed"
     came = ""
     try:
+        assert check.run is not None
         check.run(account)
     except Failed as failure:
         outcome, came = "failed", str(failure)

@@ -54,8 +54,7 @@ def registered(account: Account, **members: Any) -> Members:
 
 
 def network(account: Account) -> Members:
-    vpc = {"subnets": [account.subnet], "assignPublicIp": "ENABLED"}
-    return {"networkConfiguration": {"awsvpcConfiguration": vpc}}
+    return {"networkConfiguration": {"awsvpcConfiguration": account.network}}
 
 
 def started_task(account: Account, cluster: str, **members: Any) -> Members:
