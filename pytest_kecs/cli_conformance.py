@@ -30,6 +30,13 @@ def conformance(given: argparse.Namespace) -> int:
         raise InvalidSetting(
             f"there is no family {unknown[0]!r}; the families are {', '.join(FAMILIES)}"
         )
+    if not given.endpoint.startswith(("http://", "https://")):
+        raise InvalidSetting(f"--endpoint {given.endpoint!r} is not a URL, as http://HOST:PORT is")
+    if given.json:
+        try:
+            Path(given.json).touch()
+        except OSError as error:
+            raise InvalidSetting(f"--json {given.json} cannot be written: {error}") from error
     endpoint = Endpoint(given.endpoint, given.region, allowed_account=given.allow_aws)
     results: list[Result] = []
     try:

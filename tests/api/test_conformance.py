@@ -114,6 +114,8 @@ def test_the_command_fails_when_a_check_does(
     [
         (["--endpoint", "https://ecs.us-east-1.amazonaws.com"], "--allow-aws"),
         (["--endpoint", "http://127.0.0.1:1"], "nobody answers"),
+        (["--endpoint", "nowhere"], "is not a URL"),
+        (["--endpoint", "http://127.0.0.1:1", "--json", "/nowhere/x"], "cannot be written"),
         (["--endpoint", "http://127.0.0.1:1", "--family", "coffee"], "no family 'coffee'"),
     ],
 )
