@@ -80,6 +80,11 @@ class ApiParser:
             yield LogEntry(self.time, "stdout", text)
 
 
+def is_kubelet_error(text: bytes) -> bool:
+    """Whether the log API answers this in place of a log that is gone with its container."""
+    return _KUBELET_ERROR.match(text) is not None
+
+
 def parse_time(text: bytes) -> float:
     return datetime.fromisoformat(text.decode()).timestamp()
 

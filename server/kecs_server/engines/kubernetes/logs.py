@@ -14,6 +14,7 @@ from typing import Protocol
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.crilog import ApiParser
+from kecs_server.engines.kubernetes.crilog import is_kubelet_error
 from kecs_server.engines.kubernetes.streams import Stream
 from kecs_server.engines.kubernetes.tracker import Container
 from kecs_server.engines.kubernetes.tracker import Task
@@ -182,7 +183,7 @@ class FollowedLogs:
     def _chunks(self, source: LogSource, skip: int) -> Iterator[bytes]:
         """
         :raises ApiError: the connection broke.
-        :raises _LogLost: the log is shorter than what was read of it before.
+        :raises _LogLost: the log is gone, or shorter than what was read of it before.
         """
         stream = self._api.follow_log(self._namespace, source.pod, source.container)
         with self._lock:
@@ -191,6 +192,8 @@ class FollowedLogs:
                 stream.close()
         try:
             for chunk in stream:
+                if skip and is_kubelet_error(chunk):
+                    raise _LogLost
                 if chunk[skip:]:
                     yield chunk[skip:]
                 skip = max(0, skip - len(chunk))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from kecs_server.engines.kubernetes import crilog
 from kecs_server.engines.kubernetes import nodelogs
+from kecs_server.engines.kubernetes.logs import FollowedLogs
 from kecs_server.engines.kubernetes.logs import LogSource
 from kecs_server.engines.kubernetes.nodelogs import NodeLogs
 from kecs_server.engines.logs import ContainerLog
@@ -81,6 +82,25 @@ def test_kubelets_own_error_is_not_the_programs() -> None:
     error = b"rpc error: code = NotFound desc = an error occurred when trying to find container "
     found = [*parser.feed(TIME + b" one\n" + error + b'"%s": not found' % (b"ab" * 32))]
     assert [entry.data for entry in [*found, *parser.finish()]] == [b"one\n"]
+
+
+class ScriptedApi:
+    """Answers each time that the log is asked for with the next of `logs`."""
+
+    def __init__(self, *logs: bytes) -> None:
+        self._logs = list(logs)
+
+    def follow_log(self, namespace: str, pod: str, container: str) -> list[bytes]:
+        return [self._logs.pop(0)]
+
+
+def test_a_log_that_goes_with_its_container_stays_as_it_was_read(tmp_path: Path) -> None:
+    error = b"unable to retrieve container logs for containerd://" + b"ab" * 32
+    api = ScriptedApi(lines(b"ready"), error)
+    logs = FollowedLogs(tmp_path, api, "namespace")  # type: ignore[arg-type]
+    logs.begin(SOURCE)
+    logs.keep(SOURCE)
+    assert content(logs.log("ab", "App")) == (b"ready\n", b"")
 
 
 @pytest.fixture
