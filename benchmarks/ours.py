@@ -48,12 +48,14 @@ class Ours:
 
 
 @contextmanager
-def environment(*, engine: str = "process", kind_image: str | None = None) -> Iterator[Ours]:
+def environment(
+    *, engine: str = "process", kind_image: str | None = None, netns: bool = False
+) -> Iterator[Ours]:
     """Start an environment and wait until its engine is ready; on leaving it is gone.
 
     :raises BenchmarkError: the engine does not start.
     """
-    options = LaunchOptions(engine=engine, kind_image=kind_image)
+    options = LaunchOptions(engine=engine, kind_image=kind_image, netns=netns)
     with Launcher(options) as launcher:
         launcher.start()
         ours = Ours(launcher, engine)

@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks import ours
+from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Figure
 from benchmarks.figures import Peer
 from benchmarks.figures import Row
@@ -64,8 +66,26 @@ def measure(plan: Plan) -> list[Row]:
             "RunTask": partial(_run_task, client, clock),
             "Popen": partial(_popen, command, clock),
         }
+        with suppress(BenchmarkError):  # where no network namespace can be made
+            other = stack.enter_context(ours.environment(netns=True)).ecs()
+            _register(other, command)
+            subjects["netns"] = partial(_run_task, other, clock)
         figures = interleaved(subjects, plan.tasks, discarded=2)
-        return _rows(figures["RunTask"], figures["Popen"])
+        rows = _rows(figures["RunTask"], figures["Popen"])
+        if "netns" in figures:
+            rows.append(_netns_row(figures["netns"], figures["RunTask"]))
+        return rows
+
+
+def _netns_row(own: Mapping[str, Figure], shared: Mapping[str, Figure]) -> Row:
+    return Row(
+        group="tasks",
+        name="RunTask to the command running, with kecs_netns",
+        unit="ms",
+        ours=own["running"],
+        peer=Peer(name="without", figure=shared["running"]),
+        ratio=own["running"].median / shared["running"].median,
+    )
 
 
 def _rows(task: Mapping[str, Figure], popen: Mapping[str, Figure]) -> list[Row]:
