@@ -1,4 +1,6 @@
-"""One behaviour suite for every engine: KECS_TEST_ENGINES names those to run it on."""
+"""One behaviour suite for every engine: KECS_TEST_ENGINES names those to run it on, and
+PYTEST_KECS_NETNS=true gives tasks of the process engine networks of their own.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from pytest_kecs.isolation import environment_of
 
 Register = Callable[..., str]
 
@@ -23,6 +27,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(autouse=True)
 def _on_engine(engine: str) -> None:
     """Every test of the suite runs once for each engine, whether it looks at its name or not."""
+
+
+@pytest.fixture
+def network(engine: str, pytestconfig: pytest.Config) -> str:
+    """Whose network a task is in: the `machine`'s, its own (`task`), or its `Pod`'s."""
+    if engine != "process":
+        return "Pod"
+    return "task" if environment_of(pytestconfig).settings.netns else "machine"
 
 
 @pytest.fixture

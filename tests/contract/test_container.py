@@ -54,12 +54,12 @@ def test_variables_arrive_to_the_letter(shown: Any) -> None:
     assert {name: variables[name] for name in VALUES} == VALUES
 
 
-def test_variables_that_ecs_adds(shown: Any, monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+def test_variables_that_ecs_adds(shown: Any, monkeypatch: pytest.MonkeyPatch, network: str) -> None:
     monkeypatch.setenv("ONLY_IN_THE_TEST", "1")
     _, variables, _ = shown()
     assert variables["AWS_EXECUTION_ENV"] == "AWS_ECS_EC2"
     assert variables["AWS_REGION"] == variables["AWS_DEFAULT_REGION"] == "us-east-1"
-    ours = "http://127.0.0.1:" if engine == "process" else "http://169.254.170.2"
+    ours = "http://127.0.0.1:" if network == "machine" else "http://169.254.170.2"
     assert variables["AWS_ENDPOINT_URL"].startswith(ours)
     assert variables["HOME"]
     assert "ONLY_IN_THE_TEST" not in variables

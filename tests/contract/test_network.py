@@ -414,14 +414,15 @@ def test_a_url_must_be_clear(kecs: Kecs, define: Define) -> None:
             kecs.url(task, **arguments)
 
 
-def test_two_that_listen_on_one_port(kecs: Kecs, define: Define, engine: str) -> None:
+def test_two_that_listen_on_one_port(kecs: Kecs, define: Define, network: str) -> None:
     """Containers share a localhost, in a Pod and on this machine; the report says so."""
     port = str(free_port())
     server = {"program": [LISTEN, "0.0.0.0", port], "portMappings": [{"containerPort": int(port)}]}
     task = kecs.run_task(define(one=dict(server), two=dict(server)))
     with pytest.raises(AssertionError) as raised:
         kecs.assert_stopped(task, exit_code=0, container="one")
-    where = "on this machine" if engine == "process" else "in the Pod, whose containers share"
+    shared = f"in the {network}, whose containers share one localhost"
+    where = "on this machine" if network == "machine" else shared
     assert f": its port {port} is in use {where}" in str(raised.value)
 
 
