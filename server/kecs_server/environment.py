@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from kecs_server.aws.logs import Logs
 from kecs_server.aws.pool import Pool
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.images import parse_images
+from kecs_server.domain.instance import UNKNOWN_HOST
+from kecs_server.domain.instance import Host
 from kecs_server.domain.task import Task
 from kecs_server.domain.ways_out import AGENT_ADDRESS
 from kecs_server.domain.ways_out import LOCALHOST
@@ -27,6 +30,7 @@ from kecs_server.engines.base import Engine
 from kecs_server.engines.base import Observation
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.host import EngineHost
+from kecs_server.engines.machine import this_machine
 from kecs_server.engines.spec import Surroundings
 from kecs_server.engines.spec import task_spec
 from kecs_server.network.network import Network
@@ -112,6 +116,8 @@ class Environment:
             # The realm's own patterns are tried first.
             images={**request.images, **self._images},
             wake=self.scheduler.wake,
+            hosts=partial(self._hosts, request.engine or self.settings.engine),
+            endpoint=self.endpoint,
         )
         endpoints = self._endpoints(realm.aws_endpoint)
         if endpoints is not None:
@@ -129,6 +135,15 @@ class Environment:
 
     def _fetch(self, realm: Realm, task: Task) -> None:
         self._fetcher.fetch(realm, task, self._endpoints(realm.aws_endpoint))
+
+    def _hosts(self, name: str) -> Sequence[Host]:
+        """Of the engine. Of one that is not open yet: a kind cluster's node has what this machine
+        has, another cluster's are not known.
+        """
+        engine = self.engines[name].engine
+        if engine is not None:
+            return engine.hosts()
+        return (UNKNOWN_HOST if name == "kubernetes" else this_machine(),)
 
     def _endpoints(self, url: str | None) -> Endpoints | None:
         if url is None:

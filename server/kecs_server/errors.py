@@ -37,6 +37,13 @@ class ClusterNotFoundException(EcsError):
         super().__init__(message)
 
 
+class ClusterContainsContainerInstancesException(EcsError):
+    def __init__(self) -> None:
+        super().__init__(
+            "The Cluster cannot be deleted while Container Instances are active or draining."
+        )
+
+
 class ClusterContainsServicesException(EcsError):
     def __init__(self) -> None:
         super().__init__("The Cluster cannot be deleted while Services are active.")
@@ -94,6 +101,22 @@ class ResourceNotFoundException(EcsError):
 
 
 class ConflictException(EcsError):
+    pass
+
+
+class TargetNotFoundException(EcsError):
+    pass
+
+
+class AttributeLimitExceededException(EcsError):
+    pass
+
+
+class NoUpdateAvailableException(EcsError):
+    pass
+
+
+class MissingVersionException(EcsError):
     pass
 
 

@@ -205,7 +205,7 @@ def test_report(cluster: Any, admin: AdminClient) -> None:
     lines = report["logs"][arn.rpartition("/")[2]]["app"]["stdout"].split("\n")
     assert (len(lines), lines[-1]) == (20, "100")
     kinds = {entry["kind"] for entry in report["timeline"]}
-    assert kinds == {"call", "task", "service"}
+    assert kinds == {"call", "container-instance", "task", "service"}
     moments = [entry["at"] for entry in report["timeline"]]
     assert moments == sorted(moments)
 

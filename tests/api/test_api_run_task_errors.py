@@ -35,6 +35,9 @@ def network(**members: Any) -> dict[str, Any]:
     }
 
 
+MEMBER = {"type": "memberOf", "expression": "attribute:ecs.os-type exists"}
+
+
 def constrained(*constraints: dict[str, str]) -> dict[str, Any]:
     return {"placementConstraints": list(constraints)}
 
@@ -386,7 +389,7 @@ def app(cluster: Any) -> Any:
     register_fargate(cluster, "far")
     register(cluster, "old")
     cluster.deregister_task_definition(taskDefinition="old:1")
-    register(cluster, "bound", placementConstraints=[{"type": "memberOf", "expression": "x"}])
+    register(cluster, "bound", placementConstraints=[MEMBER])
     cluster.register_task_definition(
         family="ebs",
         volumes=[{"name": "v", "configuredAtLaunch": True}],
@@ -413,7 +416,7 @@ def test_refused_in_words_of_our_own(app: Any, params: dict[str, Any], message: 
     "params",
     [
         {"count": 1, "group": "", "startedBy": "a/b-c_1", "clientToken": "~" * 64},
-        constrained(*[{"type": "distinctInstance"}] * 9, {"type": "memberOf", "expression": "x"}),
+        constrained(*[{"type": "distinctInstance"}] * 9, MEMBER),
         {
             "placementStrategy": [
                 {"type": "random"},

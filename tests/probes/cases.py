@@ -67,6 +67,9 @@ KINDS: dict[str | int, str] = {
     "daemonTaskDefinition": "daemon-task-definition/agent:1",
     "gateway": "gateway/front",
     "gatewayRouteArn": "gateway-route/front/x",
+    "containerInstance": "container-instance/default/" + "0" * 32,
+    "containerInstanceArn": "container-instance/default/" + "0" * 32,
+    "containerInstances": "container-instance/default/" + "0" * 32,
     "resourceArn": "cluster/default",
     "service": "service/default/web",
     "serviceArn": "service/default/express",
@@ -418,6 +421,19 @@ _BASES: dict[str, Structure] = {
     "ListServicesByNamespace": {"namespace": "internal"},
     "StopServiceDeployment": {"serviceDeploymentArn": "@deployment", "stopType": "ABORT"},
     "StopTask": {"task": "@task"},
+    "DeleteAttributes": {"attributes": [{"name": "stack", "targetId": "@instance"}]},
+    "DeregisterContainerInstance": {"containerInstance": "@instance", "force": True},
+    "DescribeContainerInstances": {"containerInstances": ["@instance"]},
+    "ListAttributes": {"targetType": "container-instance", "attributeName": "ecs.os-type"},
+    "PutAttributes": {"attributes": [{"name": "stack", "targetId": "@instance"}]},
+    "StartTask": {"taskDefinition": "app", "containerInstances": ["@instance"]},
+    "SubmitAttachmentStateChanges": {
+        "attachments": [{"attachmentArn": "@attachment", "status": "ATTACHED"}]
+    },
+    "SubmitContainerStateChange": {"task": "@remote task", "containerName": "app"},
+    "SubmitTaskStateChange": {"task": "@remote task"},
+    "UpdateContainerAgent": {"containerInstance": "@old agent"},
+    "UpdateContainerInstancesState": {"containerInstances": ["@instance"], "status": "DRAINING"},
     "TagResource": {"resourceArn": "@cluster", "tags": [{"key": "a", "value": "b"}]},
     "UntagResource": {"resourceArn": "@cluster", "tagKeys": ["a"]},
     "UpdateCapacityProvider": {
@@ -449,6 +465,23 @@ _MORE: dict[str, list[Structure]] = {
         {"serviceName": "new", "desiredCount": 1, "gatewayConnectors": _CONNECTORS, **_ON_FARGATE}
     ],
     "RunTask": [_ON_FARGATE],
+    "SubmitTaskStateChange": [
+        {
+            "task": "@remote task",
+            "status": "RUNNING",
+            "containers": [
+                {
+                    "containerName": "app",
+                    "status": "RUNNING",
+                    "runtimeId": "r",
+                    "networkBindings": [
+                        {"containerPortRange": "80-81", "hostPortRange": "8080-8081"},
+                        {"containerPort": 82, "hostPort": 8082, "protocol": "udp"},
+                    ],
+                }
+            ],
+        }
+    ],
     "UpdateCapacityProvider": [
         {
             "name": "instances",

@@ -97,12 +97,30 @@ class World:
             desiredCount=1,
             deploymentConfiguration={"lifecycleHooks": [hook]},
         )
+        old, instance = (
+            self.get("RegisterContainerInstance", versionInfo={"agentVersion": version})[
+                "containerInstance"
+            ]["containerInstanceArn"]
+            for version in ("1.0.0", "1.99.0")
+        )
+        self.get("DiscoverPollEndpoint", containerInstance=instance)
+        remote = self.get(
+            "StartTask",
+            taskDefinition="far",
+            containerInstances=[instance],
+            networkConfiguration=NETWORK,
+        )["tasks"][0]
+        attachment = remote["attachments"][0]["id"]
         deployment = made["service"]["currentServiceDeployment"]
         return {
             **self._make_gateways(),
             **self._make_daemon(),
             "express": express["service"]["serviceArn"],
             "cluster": self.arn("cluster/default"),
+            "instance": instance,
+            "old agent": old,
+            "remote task": remote["taskArn"],
+            "attachment": self.arn(f"attachment/{attachment}"),
             "task": run["tasks"][0]["taskArn"],
             "service": made["service"]["serviceArn"],
             "definition": self.arn("task-definition/app:1"),

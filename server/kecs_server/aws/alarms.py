@@ -16,6 +16,7 @@ from kecs_server.aws.endpoints import Endpoints
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.deployment import ServiceDeployment
+from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
 from kecs_server.scheduler.rollouts import ALARM
@@ -46,6 +47,9 @@ class Alarms:
         """When a deployment was first seen, by its id: on the clock that CloudWatch has too."""
 
     def task_changed(self, realm: Realm, task: Task) -> None:
+        pass
+
+    def instance_changed(self, realm: Realm, instance: ContainerInstance) -> None:
         pass
 
     def service_changed(self, realm: Realm, service: Service) -> None:

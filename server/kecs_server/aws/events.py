@@ -16,8 +16,10 @@ from typing import Any
 from kecs_server.aws.endpoints import EndpointError
 from kecs_server.aws.endpoints import Endpoints
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
+from kecs_server.operations.instance_views import instance_view
 from kecs_server.operations.views import task_view
 from kecs_server.state.realm import Realm
 
@@ -69,6 +71,7 @@ class Events:
         self._endpoints = endpoints
         self._tasks: dict[str, tuple[Any, ...]] = {}
         self._services: dict[str, _SeenService] = {}
+        self._instances: dict[str, int] = {}
 
     def task_changed(self, realm: Realm, task: Task) -> None:
         """One event for each change of lastStatus, desiredStatus or a container's status."""
@@ -109,6 +112,16 @@ class Events:
             }
             self._send("ECS Service Action", service.arn, detail, now)
         seen.is_steady = service.is_steady
+
+    def instance_changed(self, realm: Realm, instance: ContainerInstance) -> None:
+        """One event for each change that counts in its version."""
+        if self._instances.get(instance.arn) == instance.version:
+            return
+        self._instances[instance.arn] = instance.version
+        now = realm.clock.now()
+        view = instance_view(instance)
+        detail = {**_dated(view), "clusterArn": instance.cluster_arn, "updatedAt": iso(now)}
+        self._send("ECS Container Instance State Change", instance.arn, detail, now)
 
     def _send(self, kind: str, arn: str, detail: Structure, now: float) -> None:
         parsed = parse_arn(arn)

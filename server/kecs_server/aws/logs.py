@@ -20,6 +20,7 @@ from kecs_server.aws.log_events import Joiner
 from kecs_server.aws.log_events import batches
 from kecs_server.aws.log_events import single
 from kecs_server.aws.pool import Pool
+from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.references import LogGroup
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Container
@@ -107,6 +108,9 @@ class Logs:
 
     def service_changed(self, realm: Realm, service: Service) -> None:
         """Services write nothing."""
+
+    def instance_changed(self, realm: Realm, instance: ContainerInstance) -> None:
+        """Nor do container instances."""
 
     def _new_stream(
         self, task: Task, container: Container, group: LogGroup, log: ContainerLog

@@ -80,6 +80,14 @@ def new_task_id() -> str:
     return secrets.token_hex(16)
 
 
+def new_container_instance_id() -> str:
+    return secrets.token_hex(16)
+
+
+def new_ec2_instance_id() -> str:
+    return "i-" + secrets.token_hex(9)[:17]
+
+
 def new_uuid() -> str:
     return str(uuid.uuid4())
 

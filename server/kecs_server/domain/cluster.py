@@ -12,6 +12,7 @@ from kecs_server.domain.capacity_provider import BUILT_IN
 from kecs_server.domain.capacity_provider import CHANGE_TIME
 from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.daemon import Daemon
+from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.ordered import Ordered
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
@@ -62,6 +63,10 @@ class Cluster:
     tasks: Tasks = field(default_factory=Tasks)
     services: Ordered[Service] = field(default_factory=Ordered)
     daemons: dict[str, Daemon] = field(default_factory=dict)
+    instances: dict[str, ContainerInstance] = field(default_factory=dict)
+    """Those that were deregistered included: an empty one never had any."""
+    draining: set[str] = field(default_factory=set)
+    """ARNs of those whose status is DRAINING."""
 
     @property
     def is_active(self) -> bool:
@@ -128,6 +133,13 @@ class Cluster:
 
     def daemon_tasks(self, daemon_name: str) -> list[Task]:
         return [task for task in self.tasks.values() if task.daemon_name == daemon_name]
+
+    def registered_instances(self) -> list[ContainerInstance]:
+        return [each for each in self.instances.values() if each.is_registered]
+
+    def is_drained(self, task: Task) -> bool:
+        """Whether the task is to leave its container instance (ecs-facts 12.3)."""
+        return task.container_instance_arn in self.draining
 
     def service_tasks(self, service_name: str) -> list[Task]:
         """In the order of their creation."""

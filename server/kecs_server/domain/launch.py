@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -15,6 +13,11 @@ from kecs_server.domain.arns import new_mac_address
 from kecs_server.domain.arns import new_task_id
 from kecs_server.domain.arns import new_uuid
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.demand import demand_of
+from kecs_server.domain.demand import gpus_of
+from kecs_server.domain.instance import ZONE
+from kecs_server.domain.instance import ContainerInstance
+from kecs_server.domain.instance import Space
 from kecs_server.domain.managed_volume import ManagedVolume
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.task import Container
@@ -42,6 +45,8 @@ class Launch:
     launch_type: str
     group: str
     now: float
+    instance: ContainerInstance | None = None
+    """Where it was placed; None on Fargate."""
     capacity_provider: str | None = None
     platform_version: str | None = None
     subnets: Sequence[str] = ()
@@ -64,6 +69,7 @@ def new_task(launch: Launch) -> Task:
 
     is_awsvpc = definition.network_mode == "awsvpc"
     is_fargate = launch.launch_type == "FARGATE"
+    instance = launch.instance
     overrides = _overrides(launch)
     volumes = [ManagedVolume.from_configuration(each) for each in launch.volume_configurations]
     task = Task(
@@ -86,11 +92,14 @@ def new_task(launch: Launch) -> Task:
         group=launch.group,
         launch_type=launch.launch_type,
         created_at=launch.now,
-        availability_zone=f"{launch.region}a",
+        availability_zone=_zone(launch),
         overrides=overrides,
         capacity_provider=launch.capacity_provider,
         platform_version=launch.platform_version if is_fargate else None,
-        container_instance_arn=None if is_fargate else host_arn(cluster),
+        container_instance_arn=instance.arn if instance else None,
+        node=instance.node if instance else None,
+        is_remote=instance.has_own_agent if instance else False,
+        demand=demand_of(definition, overrides),
         network_interface=_interface(launch) if is_awsvpc else None,
         managed_volume=volumes[0] if volumes else None,
         started_by=launch.started_by,
@@ -102,19 +111,24 @@ def new_task(launch: Launch) -> Task:
     )
     task.news.append((launch.now, f"{task.last_status.name} ({definition.family})"))
     cluster.tasks[task.id] = task
+    if instance is not None:
+        _give_gpus(task, instance)
+        instance.tasks[task.id] = task
     return task
 
 
-def host_arn(cluster: Cluster) -> str:
-    """The ARN under which the engine's host stands for a container instance of the cluster."""
-    identifier = hashlib.blake2b(cluster.arn.encode(), digest_size=16).hexdigest()
-    return cluster.arn.replace(":cluster/", ":container-instance/") + f"/{identifier}"
+def _give_gpus(task: Task, instance: ContainerInstance) -> None:
+    if task.demand.gpus:
+        free = Space(instance).gpus
+        for container in task.containers:
+            count = gpus_of({**container.definition, **container.override})
+            container.gpu_ids = tuple(free[:count])
+            free = free[count:]
 
 
-def cpu_architecture() -> str:
-    """The host's, in ECS's words: x86_64 or arm64."""
-    machine = platform.machine().lower()
-    return {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
+def _zone(launch: Launch) -> str:
+    zone = launch.instance.attributes.get(ZONE) if launch.instance else None
+    return zone or f"{launch.region}a"
 
 
 def _overrides(launch: Launch) -> Structure:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kecs_server.domain.cluster import Cluster
-from kecs_server.domain.launch import host_arn
+from kecs_server.domain.instance import ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,5 +18,10 @@ class Seat:
 
 
 def seats(cluster: Cluster, providers: Sequence[str]) -> list[Seat]:
-    """The engine's host is the one instance of every provider."""
-    return [Seat(host_arn(cluster), providers[0])]
+    """The ACTIVE instances of the providers; one that is of none counts for each."""
+    names = {arn.rpartition("/")[2]: arn for arn in providers}
+    return [
+        Seat(instance.arn, names.get(instance.capacity_provider or "", providers[0]))
+        for instance in cluster.instances.values()
+        if instance.status == ACTIVE and instance.capacity_provider in (None, *names)
+    ]

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any
 
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.demand import Demand
 from kecs_server.domain.managed_volume import ManagedVolume
 from kecs_server.domain.ports import Binding
 from kecs_server.domain.references import LogGroup
@@ -94,6 +95,7 @@ class Container:
     finished_at: float | None = None
     health: Health | None = None
     bindings: tuple[Binding, ...] = ()
+    gpu_ids: tuple[str, ...] = ()
     metadata_id: str = field(default_factory=lambda: secrets.token_hex(16))
     """What the container's metadata address ends with: whoever knows it may ask."""
 
@@ -135,6 +137,12 @@ class Task:
     capacity_provider: str | None = None
     platform_version: str | None = None
     container_instance_arn: str | None = None
+    node: str | None = None
+    """The node of its cluster that it is to run on; None: any."""
+    is_remote: bool = False
+    """Somebody else runs it and submits its states: the agent of its container instance."""
+    demand: Demand = field(default_factory=Demand)
+    """What it takes of its container instance."""
     network_interface: NetworkInterface | None = None
     managed_volume: ManagedVolume | None = None
     address: str | None = None

@@ -17,6 +17,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
 
+from kecs_server.domain.instance import Host
 from kecs_server.domain.ports import Binding
 from kecs_server.domain.references import RegistryLogin
 from kecs_server.domain.ways_out import OwnNetwork
@@ -133,6 +134,7 @@ class TaskSpec:
     `architecture` ("arm64", "amd64") is that of its images.
     `address` is where what the task listens at is reached, where that is known beforehand.
     `own_network`: it shares the machine's with nobody (process engine; a Pod always has its own).
+    `node` is the one of the engine's hosts that it is to run on; None: any.
     """
 
     task_id: str
@@ -150,6 +152,7 @@ class TaskSpec:
     architecture: str | None = None
     pid_mode: str | None = None
     ipc_mode: str | None = None
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,6 +324,9 @@ class Engine(Protocol):
 
         :raises EngineError: the engine cannot start; nothing is left behind.
         """
+
+    def hosts(self) -> Sequence[Host]:
+        """The machines that it runs containers on, as they were when it was opened. Thread-safe."""
 
     def provision(self, spec: TaskSpec) -> None:
         """Make the task's sandbox, no container running yet. Ends in `Provisioned`, or in

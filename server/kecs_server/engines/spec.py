@@ -150,6 +150,7 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
         architecture=_ARCHITECTURES.get(body.get("runtimePlatform", {}).get("cpuArchitecture")),
         pid_mode=body.get("pidMode"),
         ipc_mode=body.get("ipcMode"),
+        node=task.node,
     )
 
 

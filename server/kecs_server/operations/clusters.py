@@ -16,9 +16,11 @@ from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.tags import checked_tags
 from kecs_server.errors import ClientException
 from kecs_server.errors import ClusterContainsCapacityProviderException
+from kecs_server.errors import ClusterContainsContainerInstancesException
 from kecs_server.errors import ClusterContainsServicesException
 from kecs_server.errors import ClusterContainsTasksException
 from kecs_server.errors import InvalidParameterException
+from kecs_server.operations import container_instances
 from kecs_server.operations import lookup
 from kecs_server.operations import views
 from kecs_server.operations.account_settings import insights_of
@@ -127,6 +129,9 @@ def update_cluster_settings(call: Call, params: Structure) -> Structure:
 def delete_cluster(call: Call, params: Structure) -> Structure:
     cluster = lookup.find_cluster(call, params["cluster"])
     if cluster.is_active:
+        registered = cluster.registered_instances()
+        if any(not instance.is_host for instance in registered):
+            raise ClusterContainsContainerInstancesException
         # A DRAINING service counts through its tasks only.
         if any(service.status == "ACTIVE" for service in cluster.services.values()):
             raise ClusterContainsServicesException
@@ -137,6 +142,9 @@ def delete_cluster(call: Call, params: Structure) -> Structure:
             raise ClusterContainsCapacityProviderException
         for service in cluster.services.values():
             service.status = INACTIVE
+        for instance in registered:
+            # The engine's own host is there for the cluster alone.
+            container_instances.deregister(call, cluster, instance)
         cluster.deleted_at = call.now
         cluster.daemons.clear()
         for gateway in call.store.gateways.values():

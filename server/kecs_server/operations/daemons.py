@@ -14,6 +14,7 @@ from kecs_server.domain.daemon import Daemon
 from kecs_server.domain.daemon import DaemonDeployment
 from kecs_server.domain.daemon import DaemonRevision
 from kecs_server.domain.daemon import threshold_for
+from kecs_server.domain.daemon_task_definition import COMPATIBILITY
 from kecs_server.domain.seats import seats
 from kecs_server.domain.tags import checked_tags
 from kecs_server.errors import DaemonNotActiveException
@@ -23,6 +24,7 @@ from kecs_server.operations import daemon_rules as rules
 from kecs_server.operations import daemon_views as views
 from kecs_server.operations import lookup
 from kecs_server.operations.paging import page
+from kecs_server.operations.registering import have_hosts
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
 
@@ -148,6 +150,7 @@ def _deploy(
     configuration: Structure,
 ) -> None:
     """Begin a deployment from the revisions that have tasks."""
+    have_hosts(call, cluster, COMPATIBILITY)
     marks = {task.started_by for task in cluster.daemon_tasks(daemon.name) if not task.is_stopped}
     instances = len(seats(cluster, target.providers)) if target else 0
     deployment = DaemonDeployment(

@@ -35,15 +35,16 @@ class Refused:
 
 
 _EBS = ("TaskManagedEBSVolumeConfiguration", "ServiceManagedEBSVolumeConfiguration")
-_GPUS = "but for a number of GPUs, a limit of `nvidia.com/gpu`"
-_HOST_DEVICES = "a process uses what devices the host has"
+_GPUS = "but for a number of GPUs, a limit of `nvidia.com/gpu` where as many are"
+_HOST_DEVICES = "placed where as many GPUs are; but a process uses what devices the host has"
 _NO_INFERENCE = "AWS has ended Elastic Inference; nothing stands for its devices"
 _NO_IAM = "there is no IAM here"
 _NO_BALANCER = "there are no load balancers, registries or meshes yet"
 _AS_CONTAINER = "as for ContainerDefinition"
 _RECORDS = "checked; the load balancers of gateways are records"
 _NO_TRAFFIC = "checked; the load balancers of Express services are records"
-_ONE_HOST = "the engine's host or cluster decides where a task runs"
+_ONE_ZONE = "tasks are spread when they are placed, and not moved afterwards"
+_UNSIGNED = "no EC2 is there that signed the identity document"
 _NO_NAMESPACE = "a process shares the host's: nothing around it is its own"
 _NO_FILE_SERVER = "every volume is a directory: nothing travels to a file server"
 _NO_CPU_LIMIT = "processor time is not limited"
@@ -128,7 +129,6 @@ STORED = (
     ),
     Stored("RegisterTaskDefinition", ("cpu",), _NO_CPU_LIMIT, engine="process"),
     Stored("RegisterTaskDefinition", ("ipcMode", "pidMode"), _NO_NAMESPACE, engine="process"),
-    Stored("RegisterTaskDefinition", ("placementConstraints",), _ONE_HOST),
     Stored(
         "ContainerDefinition",
         ("credentialSpecs",),
@@ -246,8 +246,16 @@ STORED = (
         engine="process",
     ),
     Stored("TaskOverride", ("cpu",), _NO_CPU_LIMIT, engine="process"),
-    Stored("RunTask", ("placementConstraints", "placementStrategy"), _ONE_HOST),
     Stored("RunTask", ("referenceId",), "for ECS's own use"),
+    Stored("StartTask", ("referenceId",), "for ECS's own use"),
+    Stored("RegisterContainerInstance", ("instanceIdentityDocumentSignature",), _UNSIGNED),
+    Stored("ContainerStateChange", ("imageDigest",), "an image's digest is what its name says"),
+    Stored(
+        "ManagedAgentStateChange",
+        ("managedAgentName", "reason", "status"),
+        "the agent of ExecuteCommand is there while its container runs",
+    ),
+    Stored("NetworkBinding", ("bindIP",), "host ports are bound at every address"),
     *(
         Stored(
             where,
@@ -295,8 +303,8 @@ STORED = (
     ),
     Stored(
         "CreateService",
-        ("availabilityZoneRebalancing", "placementConstraints", "placementStrategy"),
-        _ONE_HOST,
+        ("availabilityZoneRebalancing",),
+        _ONE_ZONE,
     ),
     Stored(
         "CreateService",
@@ -315,8 +323,8 @@ STORED = (
     ),
     Stored(
         "UpdateService",
-        ("availabilityZoneRebalancing", "placementConstraints", "placementStrategy"),
-        _ONE_HOST,
+        ("availabilityZoneRebalancing",),
+        _ONE_ZONE,
     ),
     Stored(
         "UpdateService",

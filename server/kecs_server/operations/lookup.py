@@ -12,6 +12,7 @@ from kecs_server.domain import task_definition as definitions
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.arns import partition_of
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
@@ -25,7 +26,7 @@ Structure = dict[str, Any]
 
 DEFAULT_CLUSTER = "default"
 
-_TASK_ID_LENGTHS = (32, 36)
+_ID_LENGTHS = (32, 36)
 
 _MOST_PARTS = {
     "capacity-provider": 1,
@@ -167,7 +168,7 @@ def task_id(call: Call, cluster: Cluster, reference: str, *, parameter: str = "t
     :raises InvalidParameterException: of another length, cluster or account (ecs-facts 2.2).
     """
     identifier = _last_of(call, cluster, reference, "task")
-    if len(identifier) not in _TASK_ID_LENGTHS:
+    if len(identifier) not in _ID_LENGTHS:
         raise InvalidParameterException(f"{parameter} length should be one of [32,36]")
     return identifier
 
@@ -175,6 +176,31 @@ def task_id(call: Call, cluster: Cluster, reference: str, *, parameter: str = "t
 def find_task(call: Call, cluster: Cluster, identifier: str) -> Task | None:
     task = cluster.tasks.get(identifier)
     return task if task is not None and task.is_visible(call.now) else None
+
+
+def instance_id(call: Call, cluster: Cluster, reference: str) -> str:
+    """The id in a container instance's id or ARN.
+
+    :raises InvalidParameterException: of another length, cluster or account (ecs-facts 2.2).
+    """
+    identifier = _last_of(call, cluster, reference, "container-instance")
+    if len(identifier) not in _ID_LENGTHS:
+        raise InvalidParameterException("containerInstanceId length should be one of [32,36]")
+    return identifier
+
+
+def find_instance(call: Call, cluster: Cluster, identifier: str) -> ContainerInstance | None:
+    instance = cluster.instances.get(identifier)
+    return instance if instance is not None and instance.is_visible(call.now) else None
+
+
+def registered_instance(call: Call, cluster: Cluster, reference: str) -> ContainerInstance:
+    """:raises InvalidParameterException: there is none, or it was deregistered."""
+    identifier = instance_id(call, cluster, reference)
+    instance = find_instance(call, cluster, identifier)
+    if instance is None or not instance.is_registered:
+        raise InvalidParameterException(f"Referenced container instance {identifier} not found.")
+    return instance
 
 
 def service_name(call: Call, cluster: Cluster, reference: str) -> str:

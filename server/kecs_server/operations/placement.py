@@ -11,6 +11,8 @@ from typing import Any
 
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import FARGATE_PLATFORM
+from kecs_server.domain.placement import expression
+from kecs_server.domain.query import QueryError
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.domain.task_definition import runs_windows
 from kecs_server.errors import ClientException
@@ -139,6 +141,8 @@ def check_placement(params: Structure, definition: TaskDefinition, capacity: Cap
         raise InvalidParameterException(f"Maximum number of strategies is {MAX_STRATEGIES}.")
     for constraint in constraints:
         _check_constraint(constraint)
+    for constraint in (*definition.body["placementConstraints"], *constraints):
+        _check_expression(constraint.get("expression"))
     for strategy in strategies:
         _check_strategy(strategy)
 
@@ -156,6 +160,16 @@ def _check_constraint(constraint: Structure) -> None:
             "The expression of a placement constraint of type memberOf must have 1 to "
             f"{MAX_EXPRESSION} characters."
         )
+
+
+def _check_expression(text: str | None) -> None:
+    try:
+        if text is not None:
+            expression(text)
+    except QueryError as error:
+        raise InvalidParameterException(
+            f"Invalid expression '{text}' of a placement constraint: {error}"
+        ) from None
 
 
 def _check_strategy(strategy: Structure) -> None:

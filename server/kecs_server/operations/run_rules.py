@@ -12,6 +12,8 @@ Structure = dict[str, Any]
 MAX_COUNT = 10
 MAX_TOKEN = 64
 MAX_STARTED_BY = 128
+MAX_STARTED_BY_OF_START = 36
+MAX_INSTANCES = 10
 
 _TOKEN = re.compile(r"[!-~]*\Z")
 _STARTED_BY = re.compile(r"[A-Za-z0-9_/-]*\Z")
@@ -37,3 +39,19 @@ def check_request(params: Structure) -> None:
         raise InvalidParameterException("The group of a task must not begin with 'service:'.")
     if params.get("propagateTags") == "SERVICE":
         raise InvalidParameterException("Tags cannot be propagated from a service by RunTask.")
+
+
+def check_start(params: Structure) -> None:
+    """What StartTask refuses beside what RunTask does (ecs-facts 5.4).
+
+    :raises InvalidParameterException: no instances, or too many; a long startedBy.
+    """
+    instances = params["containerInstances"]
+    if not instances:
+        raise InvalidParameterException("Container instances cannot be empty.")
+    if len(instances) > MAX_INSTANCES:
+        raise InvalidParameterException(
+            f"At most {MAX_INSTANCES} container instances can be named in one call."
+        )
+    if len(params.get("startedBy", "")) > MAX_STARTED_BY_OF_START:
+        raise InvalidParameterException(f"startedBy longer than {MAX_STARTED_BY_OF_START}.")

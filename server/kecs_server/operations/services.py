@@ -26,6 +26,7 @@ from kecs_server.operations.gateway_connectors import checked_gateways
 from kecs_server.operations.gateway_connectors import connect
 from kecs_server.operations.paging import page
 from kecs_server.operations.paging import page_by_name
+from kecs_server.operations.registering import have_hosts
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
 from kecs_server.operations.revisions import Target
@@ -102,6 +103,7 @@ def create_service(call: Call, params: Structure) -> Structure:
     )
     deploying.begin(service, target.deployment(call.now), call.now)
     cluster.services[service.name] = service
+    have_hosts(call, cluster, capacity.runs_on)
     connect(call, cluster, service, connectors, gateways)
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
@@ -147,6 +149,8 @@ def update_service(call: Call, params: Structure) -> Structure:
     service.gateway_connectors = connectors
     connect(call, cluster, service, connectors, gateways)
     service.is_steady = False
+    now_on = placement.Capacity.of(cluster, target.launch_type, target.strategy)
+    have_hosts(call, cluster, now_on.runs_on)
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from kecs_server.operations import account_settings
+from kecs_server.operations import agent_calls
+from kecs_server.operations import attributes
 from kecs_server.operations import capacity_providers
 from kecs_server.operations import clusters
+from kecs_server.operations import container_instances
 from kecs_server.operations import daemon_deployments
 from kecs_server.operations import daemon_task_definitions
 from kecs_server.operations import daemons
@@ -31,6 +34,7 @@ FAMILIES = {
     "Service deployments": (deployments,),
     "Daemons": (daemons, daemon_deployments, daemon_task_definitions),
     "Gateways": (gateways,),
+    "Container instances": (container_instances, attributes, agent_calls),
     "Tags": (tags,),
     "Account settings": (account_settings,),
 }

@@ -10,6 +10,7 @@ from typing import Protocol
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.service import Service
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.tags import checked_tags
@@ -104,6 +105,14 @@ def _task(call: Call, text: str) -> Task:
     return task
 
 
+def _container_instance(call: Call, text: str) -> ContainerInstance:
+    cluster, identifier = _in_cluster(call, text, "container-instance")
+    instance = lookup.find_instance(call, cluster, identifier)
+    if instance is None or not instance.is_registered:
+        raise ResourceNotFoundException("The specified container instance was not found.")
+    return instance
+
+
 def _capacity_provider(call: Call, text: str) -> CapacityProvider:
     name = lookup.own_parts(call, text, "capacity-provider")[-1]
     provider = call.store.capacity_providers.get(name)
@@ -115,6 +124,7 @@ def _capacity_provider(call: Call, text: str) -> CapacityProvider:
 _FINDERS: Mapping[str, Callable[[Call, str], Tagged]] = {
     "capacity-provider": _capacity_provider,
     "cluster": _cluster,
+    "container-instance": _container_instance,
     "daemon": find_daemon,
     "daemon-task-definition": known_definition,
     "gateway": find_gateway,

@@ -1,4 +1,4 @@
-"""RunTask, StopTask, DescribeTasks, ListTasks (ecs-facts 5)."""
+"""RunTask, StartTask, StopTask, DescribeTasks, ListTasks (ecs-facts 5)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from typing import Any
 
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import Launch
-from kecs_server.domain.launch import host_arn
-from kecs_server.domain.launch import new_task
-from kecs_server.domain.room import NO_CAPACITY
-from kecs_server.domain.room import lacking
 from kecs_server.domain.strategy import providers_for
 from kecs_server.domain.tags import Tags
 from kecs_server.domain.tags import checked_tags
@@ -24,6 +20,7 @@ from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import ServiceNotFoundException
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
+from kecs_server.operations import placing
 from kecs_server.operations import run_rules as rules
 from kecs_server.operations import views
 from kecs_server.operations.overrides import checked_overrides
@@ -50,27 +47,34 @@ def run_task(call: Call, params: Structure) -> Structure:
     known = _known_token(call, cluster, params)
     if known is not None:
         return known
-    tasks, failures = [], []
-    for launch in _launches(call, cluster, definition, params):
-        reason = lacking(cluster, definition, launch.launch_type)
-        if reason is None:
-            tasks.append(new_task(launch))
-        else:
-            instance = {} if reason == NO_CAPACITY else {"arn": host_arn(cluster)}
-            failures.append({**instance, "reason": reason})
-    answer: Structure = {"tasks": [views.task_view(task) for task in tasks], "failures": failures}
-    for task in tasks:
-        call.realm.touch_task(cluster, task)
+    rules.check_request(params)
+    capacity = placement.chosen_capacity(params, cluster, call.now)
+    result = placing.place(call, _launches(call, cluster, definition, capacity, params), params)
+    answer = _started(call, cluster, result)
     if params.get("clientToken"):
         _forget_tokens(call, params["clientToken"])
         call.store.run_tokens[params["clientToken"]] = TokenUse(
             request=params,
             cluster=cluster.name,
-            task_ids=[task.id for task in tasks],
-            failures=failures,
+            task_ids=[task.id for task in result.tasks],
+            failures=result.failures,
             used_at=call.now,
         )
     return answer
+
+
+@registry.operation("StartTask")
+def start_task(call: Call, params: Structure) -> Structure:
+    definition = lookup.find_usable_definition(call, params["taskDefinition"])
+    cluster = lookup.find_active_cluster(call, params.get("cluster"))
+    rules.check_request(params)
+    rules.check_start(params)
+    references = lookup.unique(
+        [lookup.instance_id(call, cluster, each) for each in params["containerInstances"]]
+    )
+    on_instances = placement.Capacity.of(cluster, "EC2", [])
+    [launch] = _launches(call, cluster, definition, on_instances, params)
+    return _started(call, cluster, placing.start_on(call, launch, list(references)))
 
 
 @registry.operation("StopTask")
@@ -126,7 +130,9 @@ def list_tasks(call: Call, params: Structure) -> Structure:
     }
     given = {name: value for name, value in wanted.items() if value is not None}
     family = params.get("family")
-    instance = params.get("containerInstance", "").rpartition("/")[2]
+    instance = ""
+    if "containerInstance" in params:
+        instance = lookup.instance_id(call, cluster, params["containerInstance"])
     now = call.now
 
     def matching_after(last: Key | None) -> Iterator[Task]:
@@ -141,6 +147,14 @@ def list_tasks(call: Call, params: Structure) -> Structure:
 
     shown, token = page_of(matching_after, params, key=lambda task: (task.id,))
     return {"taskArns": [task.arn for task in shown], **token}
+
+
+def _started(call: Call, cluster: Cluster, result: placing.Result) -> Structure:
+    """The answer that has the tasks as they begin; then they are on their way."""
+    tasks = [views.task_view(task) for task in result.tasks]
+    for task in result.tasks:
+        call.realm.touch_task(cluster, task)
+    return {"tasks": tasks, "failures": result.failures}
 
 
 def _known_token(call: Call, cluster: Cluster, params: Structure) -> Structure | None:
@@ -172,14 +186,16 @@ def _forget_tokens(call: Call, token: str) -> None:
 
 
 def _launches(
-    call: Call, cluster: Cluster, definition: TaskDefinition, params: Structure
+    call: Call,
+    cluster: Cluster,
+    definition: TaskDefinition,
+    capacity: placement.Capacity,
+    params: Structure,
 ) -> list[Launch]:
     """One for each task that the request is for, which breaks no rule.
 
     :raises EcsError: it breaks one.
     """
-    rules.check_request(params)
-    capacity = placement.chosen_capacity(params, cluster, call.now)
     placement.check_compatible(definition, capacity)
     placement.check_network(params, definition, capacity)
     placement.check_placement(params, definition, capacity)

@@ -12,7 +12,7 @@ from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.cluster import Attachment
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.deployment import Deployment
-from kecs_server.domain.launch import cpu_architecture
+from kecs_server.domain.instance import cpu_architecture
 from kecs_server.domain.managed_volume import ATTACHMENT_TYPE
 from kecs_server.domain.managed_volume import CREATED
 from kecs_server.domain.managed_volume import ManagedVolume
@@ -91,7 +91,7 @@ def cluster_view(
         "clusterArn": cluster.arn,
         "clusterName": cluster.name,
         "status": cluster.status(now),
-        "registeredContainerInstancesCount": 0,
+        "registeredContainerInstancesCount": len(cluster.registered_instances()),
         "runningTasksCount": cluster.running_count(),
         "pendingTasksCount": cluster.pending_count(),
         "activeServicesCount": sum(s.status == "ACTIVE" for s in cluster.services.values()),
@@ -308,6 +308,7 @@ def _container_view(task: Task, container: Container) -> Structure:
             "reason": container.reason,
             "networkBindings": [_binding_view(binding) for binding in container.bindings],
             "networkInterfaces": interfaces,
+            "gpuIds": list(container.gpu_ids) or None,
             "healthStatus": container.health_status,
             "managedAgents": _managed_agents(task, container),
             **{name: None if size is None else str(size) for name, size in sizes.items()},

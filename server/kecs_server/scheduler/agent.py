@@ -85,12 +85,29 @@ def observed(task: Task, observation: base.Observation, now: float) -> None:
 def next_commands(task: Task, now: float) -> list[Command]:
     """Move the task as far as it can go now, and say what its engine is to do for that."""
     commands: list[Command] = []
+    if task.is_remote:
+        _follow(task, now)
+        return commands
     if task.desired_status == "RUNNING":
         commands += _start(task, now)
         commands += _check_health(task, now)
     if task.desired_status == "STOPPED":
         commands += _stop(task, now)
     return commands
+
+
+def _follow(task: Task, now: float) -> None:
+    """Move a task that somebody else runs to where its containers are."""
+    if task.desired_status == "RUNNING":
+        if _has_started(task):
+            move(task, Status.RUNNING, now)
+        return
+    if not all(container.is_stopped for container in task.containers):
+        move(task, Status.STOPPING, now)
+        return
+    if task.network_interface is not None:
+        task.network_interface.status = "DELETED"
+    move(task, Status.STOPPED, now)
 
 
 def look_again_at(task: Task) -> float | None:

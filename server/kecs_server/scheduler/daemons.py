@@ -283,6 +283,7 @@ def _launch(
         launch_type=COMPATIBILITY,
         group=f"daemon:{daemon.name}",
         now=now,
+        instance=cluster.instances.get(seat.instance_arn.rpartition("/")[2]),
         capacity_provider=seat.provider_arn.rpartition("/")[2],
         started_by=goal.mark,
         daemon_name=daemon.name,

@@ -18,14 +18,11 @@ from kecs_server.domain.deployment import COMPLETED
 from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.launch import FARGATE_PLATFORM
 from kecs_server.domain.launch import Launch
-from kecs_server.domain.launch import host_arn
-from kecs_server.domain.launch import new_task
+from kecs_server.domain.placement import Floor
 from kecs_server.domain.rollout import Limits
 from kecs_server.domain.rollout import Member
 from kecs_server.domain.rollout import Plan
 from kecs_server.domain.rollout import plan
-from kecs_server.domain.room import NO_CAPACITY
-from kecs_server.domain.room import lacking
 from kecs_server.domain.service import DRAINING
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import STEADY
@@ -38,6 +35,7 @@ from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 from kecs_server.scheduler import rollouts
+from kecs_server.scheduler.placing import start_task
 from kecs_server.scheduler.rollouts import HookCall
 
 STARTS_AT_ONCE = 50
@@ -75,18 +73,6 @@ _IMPAIRED = (
     "is unable to consistently start tasks successfully. For more information, see the "
     "Troubleshooting section of the Amazon ECS Developer Guide."
 )
-
-_NO_INSTANCE = (
-    "was unable to place a task because no container instance met all of its requirements. The "
-    "closest matching (container-instance {{}}) {} required by your task. For more information, "
-    "see the Troubleshooting section of the Amazon ECS Developer Guide."
-)
-_NO_ROOM = {
-    "RESOURCE:PORTS": _NO_INSTANCE.format("is already using a port"),
-    "ATTRIBUTE": _NO_INSTANCE.format("is missing an attribute"),
-    NO_CAPACITY: f"was unable to place a task. Reason: {NO_CAPACITY}.",
-}
-"""The event of a service, by what `lacking` says (ecs-facts 7.7)."""
 
 _BLOCKED = (
     "was unable to stop or start tasks during a deployment because of the service deployment "
@@ -126,7 +112,7 @@ def reconcile(
         moments.append(progress.look_again_at)
     touched: list[Task] = []
     is_waiting = False
-    for deployment, decided in _plans(service, tasks, members):
+    for deployment, decided in _plans(cluster, service, tasks, members):
         stopped = [task for task in tasks if task.id in decided.stop]
         _stop(service, stopped, now)
         failed = [task for task in tasks if task.id in decided.replace]
@@ -163,17 +149,24 @@ def _seen(tasks: Sequence[Task], members: Mapping[str, Member]) -> rollouts.Task
 
 
 def _plans(
-    service: Service, tasks: Sequence[Task], members: Mapping[str, Member]
+    cluster: Cluster, service: Service, tasks: Sequence[Task], members: Mapping[str, Member]
 ) -> list[tuple[Deployment, Plan]]:
     """What is to be done for each deployment: for the PRIMARY one, where older tasks are exchanged
-    for its own; else for each by itself.
+    for its own; else for each by itself. A task on an instance that drains is exchanged as an
+    older one.
     """
     live = Counter(task.started_by or "" for task in tasks if task.desired_status == "RUNNING")
     held = deploying.held(service, live)
     if held is None:
         # A look that has begun a rollback has another PRIMARY than the members were made for.
         current = service.primary.id
-        whole = [_of(members[task.id], is_current=task.started_by == current) for task in tasks]
+        whole = [
+            _of(
+                members[task.id],
+                is_current=task.started_by == current and not cluster.is_drained(task),
+            )
+            for task in tasks
+        ]
         return [(service.primary, plan(_limits(service, service.desired_count), whole))]
     way = service.current
     sides = 2 if way is not None and way.is_side_by_side else 1
@@ -182,7 +175,7 @@ def _plans(
     for deployment in service.deployments:
         count = deployment.desired_count = held.get(deployment.id, 0)
         own = [
-            _of(members[task.id], is_current=True)
+            _of(members[task.id], is_current=not cluster.is_drained(task))
             for task in tasks
             if task.started_by == deployment.id
         ]
@@ -300,14 +293,15 @@ def _start(
             if task.started_by == deployment.id and task.capacity_provider
         )
         providers = list(providers_for(deployment.capacity_provider_strategy, running, count))
-    started = []
+    started: list[Task] = []
+    floor = Floor(cluster.instances.values() if count else ())
     for provider in providers:
-        reason = lacking(cluster, deployment.task_definition, deployment.launch_type)
-        if reason is not None:
-            instance = host_arn(cluster).rpartition("/")[2]
-            _warn(service, _NO_ROOM[reason].format(instance), now)
+        launch = _launch(cluster, service, deployment, provider, now)
+        task = start_task(floor, service, launch)
+        if isinstance(task, str):
+            _warn(service, task, now)
             break
-        started.append(new_task(_launch(cluster, service, deployment, provider, now)))
+        started.append(task)
     if started:
         service.add_event(f"has started {len(started)} tasks: {_names(started)}.", now)
     return started

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -14,6 +15,9 @@ from kecs_server.domain.daemon import Daemon
 from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.images import Images
+from kecs_server.domain.instance import UNKNOWN_HOST
+from kecs_server.domain.instance import ContainerInstance
+from kecs_server.domain.instance import Host
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
 from kecs_server.state.clock import Clock
@@ -32,13 +36,16 @@ class Watcher(Protocol):
 
     def service_changed(self, realm: Realm, service: Service) -> None: ...
 
+    def instance_changed(self, realm: Realm, instance: ContainerInstance) -> None: ...
+
 
 class Realm:
     """A world of its own: stores by (account, region), images, what the test registered, clock,
     timeline; names of its engine and of the endpoint that has the rest of AWS. `netns`: tasks that
     are processes have networks of their own.
 
-    `version` grows with every change. The scheduler is told through `wake`.
+    `hosts`: the machines of its engine; `endpoint`: this server's own URL. `version` grows with
+    every change. The scheduler is told through `wake`.
     """
 
     def __init__(
@@ -51,12 +58,16 @@ class Realm:
         wake: Callable[[Realm], None],
         aws_endpoint: str | None = None,
         netns: bool = False,
+        hosts: Callable[[], Sequence[Host]] = lambda: (UNKNOWN_HOST,),
+        endpoint: str = "",
     ) -> None:
         self.id = id
         self.name = name
         self.engine = engine
         self.aws_endpoint = aws_endpoint
         self._netns = netns
+        self.hosts = hosts
+        self.endpoint = endpoint
         self.images: Images = images
         self.clock = Clock()
         self.registered = Registered()
@@ -160,6 +171,20 @@ class Realm:
             for cluster in store.clusters.values()
             for service in cluster.services.values()
         ]
+
+    def touch_instance(self, cluster: Cluster, instance: ContainerInstance) -> None:
+        """The instance changed: publish what happened. Services and daemons may now have other
+        places.
+        """
+        for at, text in instance.news:
+            self.timeline.add(at, "container-instance", instance.arn, text)
+        instance.news.clear()
+        for watcher in self.watchers:
+            watcher.instance_changed(self, instance)
+        for service in cluster.services.values():
+            self.touch_service(cluster, service)
+        for daemon in cluster.daemons.values():
+            self.touch_managed(daemon)
 
     def tasks(self) -> list[Task]:
         return [

@@ -14,7 +14,7 @@ MAX_ENTRIES = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`at` is the realm's clock; `kind` is call, task, container or service."""
+    """`at` is the realm's clock; `kind` is call, task, container, service or container-instance."""
 
     at: float
     kind: str

@@ -19,6 +19,7 @@ from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.scheduler import services
 from kecs_server.scheduler.services import HEALTHY_AFTER
 from kecs_server.scheduler.services import Outcome
+from made_tasks import made_host
 
 PREFIX = "arn:aws:ecs:us-east-1:123456789012:"
 
@@ -47,6 +48,7 @@ class World:
             settings={},
         )
         self.cluster.services["s"] = self.service
+        made_host(self.cluster)
         self.deploy("1")
 
     def deploy(

@@ -15,6 +15,7 @@ import pytest
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.deploying import begin
 from kecs_server.domain.deployment import Deployment
+from kecs_server.domain.instance import Host
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import new_task
 from kecs_server.domain.references import Resources
@@ -42,6 +43,7 @@ from kecs_server.scheduler.agent import ResourcesFetched
 from kecs_server.scheduler.loop import Scheduler
 from kecs_server.scheduler.services import STARTS_AT_ONCE
 from kecs_server.state.realm import Realm
+from made_tasks import made_host
 
 PATIENCE = 20.0
 
@@ -68,6 +70,9 @@ class MemoryEngine:
         self.observe = observe
         if self.open_error is not None:
             raise self.open_error
+
+    def hosts(self) -> Sequence[Host]:
+        return ()
 
     def provision(self, spec: TaskSpec) -> None:
         if self.broken is not None:
@@ -137,6 +142,7 @@ class World:
         self.realm = self.new_realm()
         self.cluster = Cluster(name="c", arn=arn("cluster/c"), settings=[], request={})
         self.realm.store(ACCOUNT, REGION).clusters["c"] = self.cluster
+        made_host(self.cluster)
         self.definition = definition("app")
         self.scheduler.start()
 

@@ -114,7 +114,10 @@ class ClusterApi:
         return self._list(self._core.list_namespace, label_selector=selector)
 
     def node_names(self) -> list[str]:
-        return [node["metadata"]["name"] for node in self._list(self._core.list_node)]
+        return [node["metadata"]["name"] for node in self.nodes()]
+
+    def nodes(self) -> list[Json]:
+        return self._list(self._core.list_node)
 
     def delete_namespace(self, name: str) -> None:
         self._delete(self._core.delete_namespace, name)

@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event
 from threading import Lock
 
+from kecs_server.domain.instance import UNKNOWN_HOST
+from kecs_server.domain.instance import Host
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.base import ExecResult
 from kecs_server.engines.base import Observer
@@ -21,6 +23,7 @@ from kecs_server.engines.base import Usage
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api import connect
 from kecs_server.engines.kubernetes.api_errors import ApiError
+from kecs_server.engines.kubernetes.capacity import hosts_of
 from kecs_server.engines.kubernetes.clusters import Access
 from kecs_server.engines.kubernetes.clusters import Cluster
 from kecs_server.engines.kubernetes.executions import refused
@@ -72,6 +75,7 @@ class KubernetesEngine:
         self._stack = ExitStack()
         self._namespace: Namespace | None = None
         self._tasks: Tasks | None = None
+        self._hosts: Sequence[Host] = (UNKNOWN_HOST,)
 
     def open(self, observe: Observer, progress: Progress) -> None:
         with self._opening:
@@ -81,6 +85,9 @@ class KubernetesEngine:
             except BaseException:
                 self._undo()
                 raise
+
+    def hosts(self) -> Sequence[Host]:
+        return self._hosts
 
     def provision(self, spec: TaskSpec) -> None:
         if self._tasks is not None:
@@ -159,6 +166,7 @@ class KubernetesEngine:
         api = self._connect(access)
         self._stack.callback(api.close)
         self._reap(api)
+        self._hosts = self._seen_hosts(api)
         if self._cluster.has_nodes and self._relay is not None:
             open_relay(api.node_names(), self._relay)
         self._refuse_if_closing()
@@ -208,6 +216,14 @@ class KubernetesEngine:
             return
         if reaped:
             _log.warning("Deleted what was left of %s", ", ".join(reaped))
+
+    def _seen_hosts(self, api: ClusterApi) -> Sequence[Host]:
+        """A user may be confined to a namespace, and see no nodes."""
+        try:
+            return hosts_of(api.nodes()) or (UNKNOWN_HOST,)
+        except ApiError as error:
+            _log.info("The nodes cannot be seen: %s", error)
+            return (UNKNOWN_HOST,)
 
     def _refuse_if_closing(self) -> None:
         if self._closing.is_set():

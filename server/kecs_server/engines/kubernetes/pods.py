@@ -19,6 +19,7 @@ from typing import Any
 
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.kubernetes.capacity import HOSTNAME_LABEL
 from kecs_server.engines.kubernetes.containers import build_container
 from kecs_server.engines.kubernetes.labels import TASK_LABEL
 from kecs_server.engines.kubernetes.labels import environment_labels
@@ -110,6 +111,7 @@ def build_pod(
             "activeDeadlineSeconds": ORPHAN_SECONDS,
             "terminationGracePeriodSeconds": grace_seconds(spec.containers),
             **_namespaces(spec),
+            **({"nodeSelector": {HOSTNAME_LABEL: spec.node}} if spec.node else {}),
             **_network(spec),
             **_system_controls(spec),
             **_affinity(spec),

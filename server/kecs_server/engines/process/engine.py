@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from kecs_server.domain import instance
 from kecs_server.domain.images import digest_of
 from kecs_server.engines.base import KILLED
 from kecs_server.engines.base import ContainerStarted
@@ -34,6 +35,7 @@ from kecs_server.engines.base import Usage
 from kecs_server.engines.folders import delete_tree
 from kecs_server.engines.folders import open_folder
 from kecs_server.engines.logs import ContainerLog
+from kecs_server.engines.machine import this_machine
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.errors import as_exec_failure
 from kecs_server.engines.process.launching import COOKIE
@@ -153,6 +155,9 @@ class ProcessEngine:
                 f" within {READY_TIMEOUT:.0f} s; exit code {link.process.returncode}. "
                 "The server's log may say more."
             )
+
+    def hosts(self) -> Sequence[instance.Host]:
+        return (this_machine(),)
 
     def provision(self, spec: TaskSpec) -> None:
         with self._changed:

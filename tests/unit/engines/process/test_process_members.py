@@ -41,6 +41,7 @@ FOR_OTHERS = {
     "image",  # what stands for it is in the command already
     "network_mode",  # the host's network, whatever it says
     "login",  # nothing is pulled
+    "node",  # of a cluster
     "ports",  # a program binds them itself; the server leads to them
 }
 SPECS = (
