@@ -203,6 +203,7 @@ def test_a_protected_task_survives_scale_in(
 put = {'failure': 'the agent may not have heard yet that the container runs'}
 while 'failure' in put:
     put = ask('/task-protection/v1/state', 'ECS_AGENT_URI', 'PUT', {'ProtectionEnabled': True})
+    time.sleep(0.1)  # More than 40 requests a second would be refused.
 say(put)
 say(ask('/task-protection/v1/state', 'ECS_AGENT_URI'))
 time.sleep(600)
