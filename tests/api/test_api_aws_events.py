@@ -96,6 +96,23 @@ def test_the_life_of_a_task(rest: Any, events: Events) -> None:
     assert "healthStatus" not in app
 
 
+def test_the_states_of_a_container_instance(rest: Any, events: Events) -> None:
+    made = rest.register_container_instance()["containerInstance"]
+    arn = made["containerInstanceArn"]
+    rest.update_container_instances_state(containerInstances=[arn], status="DRAINING")
+    rest.deregister_container_instance(containerInstance=arn)
+    received = events(
+        lambda seen: [each["detail"]["status"] for each in of(arn, seen)][-1:] == ["INACTIVE"]
+    )
+    mine = of(arn, received)
+    details = [event["detail"] for event in mine]
+    assert {event["detail-type"] for event in mine} == {"ECS Container Instance State Change"}
+    assert [each["status"] for each in details] == ["ACTIVE", "DRAINING", "INACTIVE"]
+    assert [each["version"] for each in details] == [1, 2, 3]
+    assert set(details[0]) == set(made) | {"clusterArn", "updatedAt"}
+    assert ISO.match(details[0]["registeredAt"])
+
+
 def test_the_attachment_of_a_task_on_fargate(rest: Any, events: Events) -> None:
     definition = register_fargate(rest)
     arn = run(rest, definition, launchType="FARGATE", networkConfiguration=NETWORK)["taskArn"]
