@@ -185,7 +185,7 @@ def _own_network(
         return OwnNetwork(hosts={})
     for container in containers:
         argv = (*(container.entry_point or ()), *(container.command or ()))
-        places += named_by(container.environment, argv)
+        places += named_by({**container.environment, **container.secrets}, argv)
     listened = {port for container in containers for port, _ in container.ports}
     return lay_out(without(places, listened), surroundings.agent_port)
 

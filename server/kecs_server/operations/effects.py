@@ -399,7 +399,7 @@ STORED = (
     Stored("GatewayConnector", ("deregistrationDelay", "healthCheck"), _RECORDS),
 )
 
-REFUSED = (Refused("ListTasks", ("daemonName",), "there are no daemons yet"),)
+REFUSED: tuple[Refused, ...] = ()
 
 
 def markdown() -> str:
