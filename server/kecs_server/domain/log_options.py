@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 FLUSH_SECONDS = 5.0
 """Seconds after which lines that may be gone on with are sent all the same, unless
@@ -99,8 +100,9 @@ def flush_seconds(options: Mapping[str, str]) -> float:
     return float(options.get("awslogs-force-flush-interval-seconds", FLUSH_SECONDS))
 
 
-def first_line(options: Mapping[str, str]) -> re.Pattern[bytes] | None:
-    """What is found in the first line of each event; None: every line is an event.
+def first_line(options: Mapping[str, str]) -> Any:
+    """What is found in the first line of each event, a pattern of the package regex, which knows
+    `[[:digit:]]` as the driver does; None: every line is an event.
 
     :raises ValueError: it is no regular expression.
     """
@@ -110,9 +112,11 @@ def first_line(options: Mapping[str, str]) -> re.Pattern[bytes] | None:
         pattern = re.sub("%.", lambda part: _DATE_PARTS.get(part[0], ""), dates)
     if not pattern:
         return None
+    import regex
+
     try:
-        return re.compile(pattern.encode())
-    except re.error as error:
+        return regex.compile(pattern.encode())
+    except regex.error as error:
         raise ValueError(
             f'awslogs could not parse multiline pattern key "{pattern}": {error}'
         ) from error

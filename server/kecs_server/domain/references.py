@@ -102,7 +102,7 @@ class LogGroup:
     name: str
     prefix: str | None
     is_created: bool
-    first_line: re.Pattern[bytes] | None = None
+    first_line: Any = None
     flush_after: float = log_options.FLUSH_SECONDS
 
     def stream(self, container: str, task_id: str) -> str | None:

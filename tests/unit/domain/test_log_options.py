@@ -80,6 +80,10 @@ def test_dates_are_found_wherever_they_are_in_a_line(dates: str, line: bytes) ->
     assert not pattern.search(b"    at com.example.App.main(App.java:17)")
 
 
+def test_patterns_have_the_drivers_classes_of_characters() -> None:
+    assert first_line({PATTERN: "^[[:digit:]]{4}"}).search(b"2024 one")
+
+
 def test_without_either_each_line_is_an_event() -> None:
     assert first_line({}) is None
 
