@@ -336,7 +336,8 @@ def test_nothing_is_left_when_the_server_is_killed(
             networks = {os.readlink(f"/proc/{p.pid}/ns/net") for p in own}
             networks.remove(os.readlink("/proc/self/ns/net"))
             assert len(networks) == 2  # the task's, and where its maker waits
-            open("networks", "w").write(" ".join(networks))
+            with open("networks", "w") as file:
+                file.write(" ".join(networks))
             [server] = [p for p in own if "kecs_server" in p.cmdline()]
             [supervisor] = [p for p in own if "supervisor" in p.cmdline()]
             supervisor.kill()
