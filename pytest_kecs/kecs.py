@@ -15,6 +15,12 @@ from typing import Literal
 from typing import overload
 
 from pytest_kecs.assertions import differences
+from pytest_kecs.conditions import counts_for_health
+from pytest_kecs.conditions import has_failed
+from pytest_kecs.conditions import is_healthy
+from pytest_kecs.conditions import is_running
+from pytest_kecs.conditions import is_stable
+from pytest_kecs.conditions import is_stopped
 from pytest_kecs.diagnosis import service_story
 from pytest_kecs.diagnosis import task_story
 from pytest_kecs.errors import KecsError
@@ -134,7 +140,7 @@ class Kecs:
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Wait until the task is RUNNING; a task that is stopping can no longer become so."""
-        return self._wait_task(task, cluster, timeout, "RUNNING", _is_running)
+        return self._wait_task(task, cluster, timeout, "RUNNING", is_running)
 
     def wait_healthy(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
@@ -146,16 +152,16 @@ class Kecs:
         """
         seen = self.describe(task, cluster=cluster)
         definition = self._client.describe_task_definition(taskDefinition=seen["taskDefinitionArn"])
-        if not any(map(_counts_for_health, definition["taskDefinition"]["containerDefinitions"])):
+        if not any(map(counts_for_health, definition["taskDefinition"]["containerDefinitions"])):
             what = "never becomes HEALTHY: none of its essential containers has a health check"
             raise self._task_error(WaitError, seen, what)
-        return self._wait_task(task, cluster, timeout, "HEALTHY", _is_healthy)
+        return self._wait_task(task, cluster, timeout, "HEALTHY", is_healthy)
 
     def wait_stopped(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
         """Wait until the task is STOPPED, for whatever reason."""
-        return self._wait_task(task, cluster, timeout, "STOPPED", _is_stopped)
+        return self._wait_task(task, cluster, timeout, "STOPPED", is_stopped)
 
     def _wait_task(
         self,
@@ -197,11 +203,11 @@ class Kecs:
             if seen["status"] != "ACTIVE":
                 text = f"is {seen['status']} and will not become stable"
                 raise self._service_error(WaitError, seen, text)
-            if _has_failed(seen):
+            if has_failed(seen):
                 why = seen["deployments"][0]["rolloutStateReason"]
                 text = f"will not become stable: its deployment has FAILED ({why})"
                 raise self._service_error(WaitError, seen, text)
-            return seen if _is_stable(seen) else None
+            return seen if is_stable(seen) else None
 
         found = wait_until(self._admin, look, timeout)
         if found is not None:
@@ -476,38 +482,6 @@ def _secret_text(value: Any) -> str:
         return value.decode()
     what = type(value).__name__
     raise TypeError(f"the value of a secret is a text, bytes or a mapping, not of type {what}")
-
-
-def _is_running(task: Task) -> bool:
-    return task.last_status == "RUNNING" and task.desired_status == "RUNNING"
-
-
-def _is_healthy(task: Task) -> bool:
-    return bool(task["healthStatus"] == "HEALTHY" and task.desired_status == "RUNNING")
-
-
-def _counts_for_health(container: Mapping[str, Any]) -> bool:
-    command = container.get("healthCheck", {}).get("command", ["NONE"])
-    return bool(container.get("essential", True) and command[0] != "NONE")
-
-
-def _is_stopped(task: Task) -> bool:
-    return task.last_status == "STOPPED"
-
-
-def _has_failed(service: Mapping[str, Any]) -> bool:
-    """Its newest deployment failed and is not rolled back: nothing is started any more."""
-    states = [deployment.get("rolloutState") for deployment in service.get("deployments", ())]
-    return states[:1] == ["FAILED"] and "currentServiceDeployment" not in service
-
-
-def _is_stable(service: Mapping[str, Any]) -> bool:
-    """The counts alone can be right for the instant at which tasks that exit at once all run."""
-    one_deployment = len(service.get("deployments", ())) <= 1
-    has_all = service["runningCount"] == service["desiredCount"]
-    newest = [event["message"] for event in service.get("events", ())][:1]
-    is_steady = any(message.endswith("has reached a steady state.") for message in newest)
-    return one_deployment and has_all and is_steady
 
 
 def _located(task: TaskReference, cluster: str | None) -> tuple[str, str]:

@@ -27,6 +27,8 @@ FARGATE = {
 """Members of a definition that Fargate accepts."""
 
 Seen = TypeVar("Seen")
+Wait = Callable[[Callable[[], object]], None]
+"""What the fixture `wait_for` is."""
 
 
 def container(name: str = "app", **members: Any) -> dict[str, Any]:

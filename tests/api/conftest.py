@@ -12,6 +12,8 @@ from typing import Any
 import boto3
 import pytest
 from answer_shapes import check_answer
+from api_steps import Wait
+from api_steps import seen
 from botocore.config import Config
 from kecs_server.credentials import Credentials
 from kecs_server.credentials import derive_credentials
@@ -142,6 +144,16 @@ def cluster(ecs: Any) -> Any:
     """A client in an account that has the cluster `default`."""
     ecs.create_cluster()
     return ecs
+
+
+@pytest.fixture
+def wait_for(admin: AdminClient) -> Wait:
+    """Wait until what is asked for is true; it is asked again after each change in the realm."""
+
+    def wait_for(has_come: Callable[[], object]) -> None:
+        seen(admin, has_come)
+
+    return wait_for
 
 
 @pytest.fixture

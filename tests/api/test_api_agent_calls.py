@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from api_steps import NETWORK
 from api_steps import SLEEP
+from api_steps import Wait
 from api_steps import container
 from api_steps import refusal
 from api_steps import register
 from api_steps import register_fargate
 from api_steps import run
-from api_steps import seen as seen_at_last
 from api_steps import task
 
-from pytest_kecs.admin import AdminClient
-
 pytestmark = pytest.mark.documented
-
-
-Wait = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def wait_for(admin: AdminClient) -> Wait:
-    def wait_for(has_come: Callable[[], object]) -> None:
-        seen_at_last(admin, has_come)
-
-    return wait_for
 
 
 @pytest.fixture

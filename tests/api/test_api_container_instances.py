@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from api_steps import SLEEP
+from api_steps import Wait
 from api_steps import container
 from api_steps import refusal
 from api_steps import register
 from api_steps import run
-from api_steps import seen as seen_at_last
-
-from pytest_kecs.admin import AdminClient
 
 pytestmark = pytest.mark.documented
 
@@ -26,17 +23,6 @@ DOCUMENT = {
     "imageId": "ami-12345678",
 }
 NOWHERE = "0" * 32
-
-
-Wait = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def wait_for(admin: AdminClient) -> Wait:
-    def wait_for(has_come: Callable[[], object]) -> None:
-        seen_at_last(admin, has_come)
-
-    return wait_for
 
 
 @pytest.fixture

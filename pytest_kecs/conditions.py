@@ -1,0 +1,40 @@
+"""What a task or a service has to be for a wait to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_kecs.task import Task
+
+
+def is_running(task: Task) -> bool:
+    return task.last_status == "RUNNING" and task.desired_status == "RUNNING"
+
+
+def is_healthy(task: Task) -> bool:
+    return bool(task["healthStatus"] == "HEALTHY" and task.desired_status == "RUNNING")
+
+
+def counts_for_health(container: Mapping[str, Any]) -> bool:
+    command = container.get("healthCheck", {}).get("command", ["NONE"])
+    return bool(container.get("essential", True) and command[0] != "NONE")
+
+
+def is_stopped(task: Task) -> bool:
+    return task.last_status == "STOPPED"
+
+
+def has_failed(service: Mapping[str, Any]) -> bool:
+    """Its newest deployment failed and is not rolled back: nothing is started any more."""
+    states = [deployment.get("rolloutState") for deployment in service.get("deployments", ())]
+    return states[:1] == ["FAILED"] and "currentServiceDeployment" not in service
+
+
+def is_stable(service: Mapping[str, Any]) -> bool:
+    """The counts alone can be right for the instant at which tasks that exit at once all run."""
+    one_deployment = len(service.get("deployments", ())) <= 1
+    has_all = service["runningCount"] == service["desiredCount"]
+    newest = [event["message"] for event in service.get("events", ())][:1]
+    is_steady = any(message.endswith("has reached a steady state.") for message in newest)
+    return one_deployment and has_all and is_steady
