@@ -21,7 +21,6 @@ from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import ClientException
 from kecs_server.errors import ClusterNotFoundException
 from kecs_server.errors import InvalidParameterException
-from kecs_server.errors import NotImplementedException
 from kecs_server.errors import ResourceNotFoundException
 from kecs_server.errors import ServiceNotFoundException
 from kecs_server.operations import lookup
@@ -74,7 +73,7 @@ def _find(call: Call, text: str) -> Tagged:
     lookup.own_parts(call, text, arn.kind)
     find = _FINDERS.get(arn.kind)
     if find is None:
-        raise NotImplementedException(f"pytest-kecs has no tags on a {arn.kind} yet.")
+        raise InvalidParameterException(f"Tags are not supported on a {arn.kind}.")
     return find(call, text)
 
 

@@ -95,13 +95,14 @@ def test_it_is_answered_or_refused(
     before = world.state()
     base = bases_of(operation, world)[0]
     members = [name for name in (shape.members if shape else ()) if name in KINDS]
+    # The streamed session of ExecuteCommand does not exist, which it says after all its checks.
+    statuses = (200, 400, 501) if operation == "ExecuteCommand" else (200, 400)
     for member in members:
         is_list = shape.members[member].type_name == "list"
         for reference in references(world):
             value = [reference] if is_list else reference
             answer = world.ask(operation, json.dumps({**base, member: value}).encode())
-            # 501: of a kind of thing that the server does not have.
-            assert answer.status in (200, 400, 501), (member, reference, answer)
+            assert answer.status in statuses, (member, reference, answer)
             if answer.status == 200:
                 world.restore()
             else:
