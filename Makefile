@@ -23,7 +23,7 @@ test: dev
 # KECS_TEST_PYTHON_IMAGE one with Python 3. Examples with an image of their own stay out.
 KIND_EXAMPLES := quickstart init-work sidecars
 test-kind: dev
-	@$(PYTEST) tests/kind
+	@$(PYTEST) tests/kind -n 2
 	@KECS_TEST_ENGINES=kind $(PYTEST) tests/contract -n 2
 	@$(PYTEST) $(addprefix examples/,$(KIND_EXAMPLES)) --kecs-engine=kind -n 2
 

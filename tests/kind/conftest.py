@@ -1,4 +1,4 @@
-"""Tests on a real kind cluster, one for the whole run. `make test-kind` runs them."""
+"""Tests on a real kind cluster, one for each worker. `make test-kind` runs them."""
 
 from __future__ import annotations
 
