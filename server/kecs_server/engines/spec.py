@@ -184,7 +184,12 @@ def _own_network(
     if task.task_definition.network_mode == "none":
         return OwnNetwork(hosts={})
     for container in containers:
-        argv = (*(container.entry_point or ()), *(container.command or ()))
+        check = task.container(container.name).definition.get("healthCheck", {})
+        argv = (
+            *(container.entry_point or ()),
+            *(container.command or ()),
+            *check.get("command", ()),
+        )
         places += named_by({**container.environment, **container.secrets}, argv)
     listened = {port for container in containers for port, _ in container.ports}
     return lay_out(without(places, listened), surroundings.agent_port)
