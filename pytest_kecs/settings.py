@@ -196,9 +196,12 @@ def parse_aws_endpoint(value: str) -> str:
 
 
 def parse_places(value: str) -> tuple[str, ...]:
+    from kecs_server.settings import MOST_PLACES
     from kecs_server.settings import is_reachable
 
     places = tuple(value.split())
+    if len(places) > MOST_PLACES:
+        raise InvalidValue(f"it names {len(places)} places, the most are {MOST_PLACES}")
     for place in places:
         if not is_reachable(place):
             raise InvalidValue(f"{place!r} is not PORT or NAME:PORT, as 5432 or db.example:5432")

@@ -17,6 +17,9 @@ ENGINES = ("process", "kind", "kubernetes")
 TLS_FILE = "server.pem"
 """A private key and a chain of certificates."""
 
+MOST_PLACES = 1000
+"""What `netns_reach` names at most: each is an open file of the server for each task."""
+
 REAL_AWS = "aws"
 """In place of an endpoint's URL: AWS itself, each service at its own address."""
 

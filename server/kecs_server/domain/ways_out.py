@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from urllib.parse import urlsplit
 
 from kecs_server.settings import is_reachable
@@ -27,8 +28,7 @@ AGENT_PORT = 80
 LOCALHOST = "127.0.0.1"
 
 _NAMED = re.compile(re.escape(HOST_NAME) + r":(\d{1,5})(?!\d)")
-_ADDRESSES = ipaddress.ip_network("10.0.2.0/24")
-_FIRST = 2  # 10.0.2.2 is the machine for guests of QEMU and slirp, too
+_FIRST = ipaddress.ip_address("10.0.2.2")  # the machine for guests of QEMU and slirp, too
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,7 +60,7 @@ class OwnNetwork:
 
 
 def lay_out(places: Iterable[Place], agent_port: int | None) -> OwnNetwork:
-    """Give each host an address: an IPv4 address its own, a name one of 10.0.2.0/24.
+    """Give each host an address: an IPv4 address its own, a name the next after 10.0.2.1.
 
     :param agent_port: of this machine, where the tasks' agent listens; None: nowhere.
     """
@@ -70,10 +70,14 @@ def lay_out(places: Iterable[Place], agent_port: int | None) -> OwnNetwork:
     if agent_port is not None:
         addresses.append(AGENT_ADDRESS)
         ways.append(WayOut(AGENT_ADDRESS, AGENT_PORT, Place(LOCALHOST, agent_port)))
-    for place in sorted(set(places)):
+    wanted = sorted(set(places))
+    free = _free_addresses({place.host for place in wanted})
+    for place in wanted:
         address = place.host
         if not _is_ipv4(address):
-            address = hosts.setdefault(place.host, str(_ADDRESSES[_FIRST + len(hosts)]))
+            if address not in hosts:
+                hosts[address] = next(free)
+            address = hosts[address]
         if address not in addresses:
             addresses.append(address)
         ways.append(WayOut(address, place.port, place))
@@ -120,6 +124,11 @@ def named_by(environment: Mapping[str, str], argv: Iterable[str]) -> Iterator[Pl
 def without(places: Iterable[Place], ports: Collection[int]) -> list[Place]:
     """What can be led out when the task's own programs are to listen on `ports`."""
     return [place for place in places if place.port not in ports]
+
+
+def _free_addresses(taken: Collection[str]) -> Iterator[str]:
+    addresses = (str(_FIRST + number) for number in count())
+    return (address for address in addresses if address not in taken)
 
 
 def _is_port(text: str) -> bool:

@@ -20,6 +20,7 @@ from kecs_server.engines.spec import Addressing
 from kecs_server.engines.spec import Surroundings
 from kecs_server.engines.spec import TaskNetwork
 from kecs_server.engines.spec import task_spec
+from kecs_server.settings import MOST_PLACES
 from made_tasks import made_task
 
 HOST = Place(HOST_NAME, 5432)
@@ -40,6 +41,14 @@ def test_each_host_has_an_address() -> None:
         WayOut("10.0.2.4", 443, other),
     )
     assert lay_out([], agent_port=None) == OwnNetwork(hosts={})
+
+
+def test_there_are_addresses_for_all_that_can_be_named() -> None:
+    places = [Place(f"db-{number}", 5432) for number in range(MOST_PLACES)]
+    literal = Place("10.0.2.3", 5432)
+    network = lay_out([HOST, literal, *places], agent_port=4000)
+    assert len(set(network.addresses)) == len(network.addresses) == MOST_PLACES + 3
+    assert len(set(network.hosts.values()) - {"10.0.2.3"}) == MOST_PLACES + 1
 
 
 @pytest.mark.parametrize(
@@ -104,6 +113,7 @@ def spec(mode: str = "awsvpc", *, is_own: bool = True, **more: Any) -> TaskSpec:
         "environment": [{"name": "DB", "value": "host.kecs.internal:5432"}],
         "extraHosts": [{"hostname": "extra", "ipAddress": "10.9.9.9"}],
         "portMappings": [{"containerPort": 6379}],
+        "healthCheck": {"command": ["CMD-SHELL", "ask host.kecs.internal:9200"]},
     }
     task = made_task({"networkMode": mode, "containerDefinitions": [container]})
     addressing = {"app": Addressing(host="0.0.0.0", ports={}, peers={})}
@@ -134,6 +144,7 @@ def test_a_task_finds_its_agent_where_it_is_on_ecs() -> None:
         ("db.example", 1),
         (HOST_NAME, 5000),
         (HOST_NAME, 5432),
+        (HOST_NAME, 9200),
     }
     assert made.containers[0].hosts == {**made.own_network.hosts, "extra": "10.9.9.9"}
     assert made.address == "127.9.9.9"
@@ -142,7 +153,7 @@ def test_a_task_finds_its_agent_where_it_is_on_ecs() -> None:
 def test_a_tasks_own_ports_are_not_led_out() -> None:
     made = spec(reach=[Place("elsewhere", 6379), Place(HOST_NAME, 6380)])
     assert made.own_network is not None
-    assert [way.port for way in made.own_network.ways_out] == [80, 5432, 6380]
+    assert [way.port for way in made.own_network.ways_out] == [80, 5432, 6380, 9200]
 
 
 def test_in_mode_none_nothing_is_reached() -> None:

@@ -76,6 +76,8 @@ def test_what_tasks_reach() -> None:
     assert resolved({"kecs_netns_reach": given}).netns_reach == ("5432", "db.example:443", "6379")
     text = message(lambda: resolved({"kecs_netns_reach": "5432 db"}))
     assert "'db' is not PORT or NAME:PORT" in text
+    text = message(lambda: resolved({"kecs_netns_reach": "5432 " * 1001}))
+    assert "it names 1001 places, the most are 1000" in text
 
 
 def test_images_come_from_lines() -> None:
