@@ -23,7 +23,7 @@ from kecs_server.operations import lookup
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
 from kecs_server.scheduler import agent
-from kecs_server.scheduler import services
+from kecs_server.scheduler.service_tasks import notice
 
 Structure = dict[str, Any]
 
@@ -246,6 +246,6 @@ def _publish(call: Call, cluster: Cluster, task: Task, before: Status) -> Struct
     agent.next_commands(task, call.now)
     service = cluster.services.get(task.service_name or "")
     if service is not None and before != task.last_status:
-        services.notice(service, task, before, call.now)
+        notice(service, task, before, call.now)
     call.realm.touch_task(cluster, task)
     return ACKNOWLEDGED

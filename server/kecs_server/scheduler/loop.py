@@ -30,6 +30,7 @@ from kecs_server.network.host_ports import PortError
 from kecs_server.network.network import Network
 from kecs_server.scheduler import agent
 from kecs_server.scheduler import daemons
+from kecs_server.scheduler import service_tasks
 from kecs_server.scheduler import services
 from kecs_server.scheduler.agenda import Agenda
 from kecs_server.scheduler.managed import look_after
@@ -272,7 +273,7 @@ class Scheduler:
     ) -> None:
         service = cluster.services.get(task.service_name or "")
         if service is not None and before != task.last_status:
-            services.notice(service, task, before, now)
+            service_tasks.notice(service, task, before, now)
         daemon = cluster.daemons.get(task.daemon_name or "")
         if daemon is not None:
             daemons.notice(daemon, task, before, now)

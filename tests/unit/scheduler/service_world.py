@@ -17,8 +17,9 @@ from kecs_server.domain.task import move
 from kecs_server.domain.task import want_stopped
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.scheduler import services
-from kecs_server.scheduler.services import HEALTHY_AFTER
-from kecs_server.scheduler.services import Outcome
+from kecs_server.scheduler.service_tasks import HEALTHY_AFTER
+from kecs_server.scheduler.service_tasks import Outcome
+from kecs_server.scheduler.service_tasks import notice
 from made_tasks import made_host
 
 PREFIX = "arn:aws:ecs:us-east-1:123456789012:"
@@ -150,7 +151,7 @@ class World:
     def _change(self, task: Task, change: Callable[[Task], None]) -> None:
         before = task.last_status
         change(task)
-        services.notice(self.service, task, before, self.now)
+        notice(self.service, task, before, self.now)
 
     def live(self) -> set[str]:
         return {task.id for task in self.cluster.tasks.values() if task.desired_status == "RUNNING"}

@@ -41,7 +41,7 @@ from kecs_server.engines.logs import ContainerLog
 from kecs_server.network.network import Network
 from kecs_server.scheduler.agent import ResourcesFetched
 from kecs_server.scheduler.loop import Scheduler
-from kecs_server.scheduler.services import STARTS_AT_ONCE
+from kecs_server.scheduler.service_tasks import STARTS_AT_ONCE
 from kecs_server.state.realm import Realm
 from made_tasks import made_host
 

@@ -6,11 +6,11 @@ import pytest
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import move
 from kecs_server.domain.task import want_stopped
-from kecs_server.scheduler.services import EARLY
-from kecs_server.scheduler.services import FIRST_PAUSE
-from kecs_server.scheduler.services import FIRST_RETRY
-from kecs_server.scheduler.services import HEALTHY_AFTER
-from kecs_server.scheduler.services import LAST_PAUSE
+from kecs_server.scheduler.service_tasks import EARLY
+from kecs_server.scheduler.service_tasks import FIRST_PAUSE
+from kecs_server.scheduler.service_tasks import FIRST_RETRY
+from kecs_server.scheduler.service_tasks import HEALTHY_AFTER
+from kecs_server.scheduler.service_tasks import LAST_PAUSE
 from service_world import World
 
 STEADY = "(service s) has reached a steady state."

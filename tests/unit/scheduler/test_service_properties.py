@@ -17,7 +17,7 @@ from kecs_server.domain.rollout import Limits
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import move
-from kecs_server.scheduler.services import HEALTHY_AFTER
+from kecs_server.scheduler.service_tasks import HEALTHY_AFTER
 from service_world import World
 
 ACTIONS = (

@@ -1,0 +1,293 @@
+"""Starting and stopping the tasks of a service, for deployments and task sets (ecs-facts 7.6, 7.7).
+
+Changes the records it is given and returns the tasks it made; the loop publishes them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.deployment import Deployment
+from kecs_server.domain.launch import FARGATE_PLATFORM
+from kecs_server.domain.launch import Launch
+from kecs_server.domain.placement import Floor
+from kecs_server.domain.rollout import Member
+from kecs_server.domain.rollout import Plan
+from kecs_server.domain.service import Service
+from kecs_server.domain.strategy import providers_for
+from kecs_server.domain.tags import Tags
+from kecs_server.domain.tags import merged_tags
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+from kecs_server.domain.task import want_stopped
+from kecs_server.scheduler.placing import start_task
+from kecs_server.scheduler.rollouts import HookCall
+
+STARTS_AT_ONCE = 50
+"""Tasks of a service that one look starts; the next look follows, and others have their turn."""
+
+HEALTHY_AFTER = 0.25
+"""Seconds of RUNNING after which a task without health checks counts as healthy; 40 on AWS
+(ecs-facts 7.6). Until then a deployment is not completed, a service not steady.
+"""
+
+FIRST_RETRY = 0.25
+LAST_RETRY = 30.0
+"""Seconds between tries when tasks fail to start, doubling; on AWS up to 15 minutes. A task that
+finds no room is tried again after the first time each.
+"""
+
+EARLY = 1.0
+"""Seconds of RUNNING: a task that exits sooner is replaced after a pause, others at once."""
+
+FIRST_PAUSE = 0.05
+LAST_PAUSE = 3.0
+"""Seconds before tasks that exited early are replaced, doubling. None on AWS (ecs-facts 7.6),
+where a start takes long enough for a service not to start hundreds of tasks in a second.
+"""
+
+EVENT_SUPPRESSION = 6 * 3600.0
+"""Seconds in which a warning is not repeated (ecs-facts 7.7)."""
+
+IMPAIRED_AFTER = 3
+"""Tasks in a row that fail to start, after which the service says so; AWS gives no figure."""
+
+_IMPAIRED = (
+    "is unable to consistently start tasks successfully. For more information, see the "
+    "Troubleshooting section of the Amazon ECS Developer Guide."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Tasks that were started or told to stop, hooks that are to be called, and when to look again
+    (realm's clock).
+    """
+
+    touched: Sequence[Task]
+    calls: Sequence[HookCall] = ()
+    look_again_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was done for a plan. `moments`: when more can be done; `is_waiting`: it is to be."""
+
+    touched: Sequence[Task]
+    moments: Sequence[float] = ()
+    is_waiting: bool = False
+
+
+def carry_out(
+    cluster: Cluster,
+    service: Service,
+    deployment: Deployment,
+    decided: Plan,
+    tasks: Sequence[Task],
+    now: float,
+) -> Work:
+    """Stop and start the deployment's tasks as was decided, as far as that can be now.
+
+    :param tasks: those of the service that have not stopped.
+    """
+    stopped = [task for task in tasks if task.id in decided.stop]
+    stop(service, stopped, service.primary.id, now)
+    failed = [task for task in tasks if task.id in decided.replace]
+    stop_failed(service, failed, now)
+    touched = stopped + failed
+    if decided.start:
+        service.is_steady = False
+        if deployment.retry_at is not None and deployment.retry_at > now:
+            return Work(touched, (deployment.retry_at,), is_waiting=True)
+    wanted = min(decided.start, STARTS_AT_ONCE)
+    started = start(cluster, service, deployment, wanted, tasks, now)
+    if len(started) < wanted:
+        return Work(touched + started, (now + FIRST_RETRY,), is_waiting=True)
+    return Work(touched + started)
+
+
+def notice(service: Service, task: Task, before: Status, now: float) -> None:
+    """A task of the service moved on: see whether the next starts have to wait."""
+    deployment = next((d for d in service.deployments if d.id == task.started_by), None)
+    if deployment is None:
+        return
+    if task.started_at is None:
+        if task.is_stopped and task.stop_code == "TaskFailedToStart":
+            _count_failed_start(service, deployment, now)
+        return
+    deployment.has_run = True
+    if before < Status.RUNNING and deployment.failed_tasks:
+        deployment.retry_at = None
+    if before <= Status.RUNNING < task.last_status:
+        _count_end(deployment, task, now)
+
+
+def _count_failed_start(service: Service, deployment: Deployment, now: float) -> None:
+    deployment.failed_tasks += 1
+    if not deployment.has_run:
+        deployment.failures += 1
+    if deployment.failed_tasks >= IMPAIRED_AFTER:
+        warn(service, _IMPAIRED, now)
+    delay = FIRST_RETRY * _doubled(deployment.failed_tasks)
+    deployment.retry_at = now + min(delay, LAST_RETRY)
+
+
+def _count_end(deployment: Deployment, task: Task, now: float) -> None:
+    """Pause after a task that exited early; one that stayed up ends the pause."""
+    assert task.started_at is not None
+    ran = (task.execution_stopped_at or now) - task.started_at
+    if task.stop_code != "EssentialContainerExited" or ran >= EARLY:
+        deployment.early_exits = 0
+        deployment.retry_at = None
+    elif deployment.retry_at is None or deployment.retry_at <= now:
+        # Of tasks that exit together only the first makes the pause longer.
+        deployment.early_exits += 1
+        pause = FIRST_PAUSE * _doubled(deployment.early_exits)
+        deployment.retry_at = now + min(pause, LAST_PAUSE)
+
+
+def _doubled(times: int) -> int:
+    """The exponent is bounded: a service may fail for days."""
+    return int(2 ** min(times - 1, 20))
+
+
+def member(
+    service: Service, task: Task, now: float, moments: list[float], *, is_current: bool
+) -> Member:
+    """The task as the planner sees it; `moments` get the times at which that changes by itself.
+
+    A task with a health check is healthy when that says so, one without after `HEALTHY_AFTER`. One
+    of an older deployment is so at once: it serves until newer ones have shown that they stay. What
+    health checks find in the grace period is ignored (ecs-facts 7.6).
+    """
+    is_running = task.last_status == Status.RUNNING
+    is_failing = False
+    healthy_at = None
+    if task.has_health_check:
+        grace_until = (task.started_at or task.created_at) + service.health_grace
+        moments.append(grace_until)
+        status = task.health_status
+        is_failing = status == "UNHEALTHY" and now >= grace_until
+        healthy_at = task.started_at if is_running and status == "HEALTHY" else None
+    elif is_running and task.started_at is not None:
+        healthy_at = task.started_at + (HEALTHY_AFTER if is_current else 0.0)
+        moments.append(healthy_at)
+    if task.protected_until is not None:
+        moments.append(task.protected_until)
+    is_stopping = task.desired_status == "STOPPED"
+    return Member(
+        id=task.id,
+        is_current=is_current,
+        is_healthy=not is_stopping and healthy_at is not None and healthy_at <= now,
+        is_stopping=is_stopping,
+        is_protected=task.is_protected(now),
+        is_failing=is_failing,
+    )
+
+
+def start(
+    cluster: Cluster,
+    service: Service,
+    deployment: Deployment,
+    count: int,
+    tasks: Sequence[Task],
+    now: float,
+) -> list[Task]:
+    providers: list[str | None] = [None] * count
+    if deployment.capacity_provider_strategy:
+        running = Counter(
+            task.capacity_provider
+            for task in tasks
+            if task.started_by == deployment.id and task.capacity_provider
+        )
+        providers = list(providers_for(deployment.capacity_provider_strategy, running, count))
+    started: list[Task] = []
+    floor = Floor(cluster.instances.values() if count else ())
+    for provider in providers:
+        launch = _launch(cluster, service, deployment, provider, now)
+        task = start_task(floor, service, launch)
+        if isinstance(task, str):
+            warn(service, task, now)
+            break
+        started.append(task)
+    if started:
+        service.add_event(f"has started {len(started)} tasks: {_names(started)}.", now)
+    return started
+
+
+def warn(service: Service, text: str, now: float) -> None:
+    """Say what stands in the way, and not again and again."""
+    if not service.has_event(text, now - EVENT_SUPPRESSION):
+        service.add_event(text, now)
+
+
+def _launch(
+    cluster: Cluster,
+    service: Service,
+    deployment: Deployment,
+    provider: str | None,
+    now: float,
+) -> Launch:
+    arn = parse_arn(service.arn)
+    assert arn is not None
+    network = (deployment.network_configuration or {}).get("awsvpcConfiguration", {})
+    version = deployment.platform_version
+    return Launch(
+        account=arn.account,
+        region=arn.region,
+        cluster=cluster,
+        definition=deployment.task_definition,
+        launch_type=deployment.launch_type or cluster.launch_type_of(provider),
+        group=f"service:{service.name}",
+        now=now,
+        capacity_provider=provider,
+        platform_version=FARGATE_PLATFORM if version == "LATEST" else version,
+        subnets=network.get("subnets", ()),
+        started_by=deployment.id,
+        service_name=service.name,
+        enable_execute_command=service.enable_execute_command,
+        volume_configurations=deployment.settings.get("volumeConfigurations", ()),
+        tags=_tags(cluster, service, deployment),
+    )
+
+
+def _tags(cluster: Cluster, service: Service, deployment: Deployment) -> Tags:
+    sources = {"SERVICE": service.tags, "TASK_DEFINITION": deployment.task_definition.tags}
+    tags = merged_tags(sources.get(service.propagate_tags, []), [])
+    if service.enable_managed_tags:
+        own = {"aws:ecs:clusterName": cluster.name, "aws:ecs:serviceName": service.name}
+        tags = merged_tags(tags, [{"key": key, "value": value} for key, value in own.items()])
+    return tags
+
+
+def stop(service: Service, tasks: Sequence[Task], cause: str, now: float) -> None:
+    """:param cause: the id of what is brought about by that."""
+    if not tasks:
+        return
+    running = [task for task in tasks if task.last_status == Status.RUNNING]
+    for task in tasks:
+        reason = f"Scaling activity initiated by (deployment {cause})"
+        want_stopped(task, "ServiceSchedulerInitiated", reason, now)
+    if running:
+        text = f"has stopped {len(running)} running tasks: {_names(running)}."
+        service.add_event(text, now)
+    if len(running) < len(tasks):
+        service.add_event(f"stopped {len(tasks) - len(running)} pending tasks.", now)
+
+
+def stop_failed(service: Service, tasks: Sequence[Task], now: float) -> None:
+    deployments = {deployment.id: deployment for deployment in service.deployments}
+    for task in tasks:
+        want_stopped(task, "ServiceSchedulerInitiated", "Task failed container health checks", now)
+        service.add_event(f"(task {task.id}) failed container health checks.", now)
+        deployment = deployments[task.started_by or ""]
+        deployment.failed_tasks += 1
+        deployment.failures += 1
+
+
+def _names(tasks: Sequence[Task]) -> str:
+    return " ".join(f"(task {task.id})" for task in tasks)
