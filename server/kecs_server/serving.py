@@ -27,6 +27,7 @@ from kecs_server.app import JSON_TYPE
 from kecs_server.app import create_app
 from kecs_server.app import create_relay_app
 from kecs_server.engines.folders import delete_tree
+from kecs_server.engines.open_files import raise_limit
 from kecs_server.environment import Environment
 from kecs_server.lifetime import Lifetime
 from kecs_server.settings import TLS_FILE
@@ -153,6 +154,7 @@ def serve(settings: ServerSettings) -> None:
     """Serve until the environment's life is over; afterwards nothing of it is left."""
     # The scheduler has a task to start while a request's thread still writes the answer.
     sys.setswitchinterval(SWITCH_INTERVAL)
+    raise_limit()
     lifetime = Lifetime(settings.owner_pid, settings.lease)
 
     def on_signal(number: int, frame: FrameType | None) -> None:

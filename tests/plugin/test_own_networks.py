@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -313,6 +315,43 @@ def test_netns_is_a_switch(pytester: pytest.Pytester) -> None:
             """
         )
         run(pytester).assert_outcomes(passed=2)
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """A low soft limit on open files."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_more_ports_than_the_soft_limit_of_files(
+    few_files: None, pytester: pytest.Pytester
+) -> None:
+    """The server raises its own; containers have what they would have had."""
+    pytester.makepyfile(
+        """
+        def test_many(ecs_client, kecs):
+            ecs_client.register_task_definition(
+                family="app",
+                networkMode="bridge",
+                containerDefinitions=[
+                    {
+                        "name": "app",
+                        "image": "i",
+                        "memory": 64,
+                        "command": ["sleep", "600"],
+                        "portMappings": [{"containerPortRange": "8000-8400"}],
+                    }
+                ],
+            )
+            task = kecs.run_task("app")
+            kecs.wait_running(task)
+            assert kecs.exec(task, ["sh", "-c", "ulimit -Sn"]).output.strip() == "300"
+        """
+    )
+    run(pytester, "--kecs-netns").assert_outcomes(passed=1)
 
 
 def test_nothing_is_left_when_the_server_is_killed(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kecs_server.domain.ports import RESERVED
+from kecs_server.engines.open_files import check_spare
 
 HOST = "127.0.0.1"
 """Where the host ports of tasks are reached."""
@@ -24,6 +25,10 @@ _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 class PortError(Exception):
     """A port cannot be had; the text is the container's `reason`."""
+
+
+class PortTaken(PortError):
+    """Another program has it, or it is for root alone."""
 
 
 def bind_fixed(port: int, protocol: str, host: str = HOST) -> socket.socket:
@@ -93,6 +98,7 @@ def _bound(port: int, protocol: str, host: str = HOST) -> socket.socket:
         made.bind((host, port))
         if protocol == "tcp":
             made.listen(128)
+        check_spare(made.fileno())
     except OSError:
         made.close()
         raise
@@ -100,9 +106,10 @@ def _bound(port: int, protocol: str, host: str = HOST) -> socket.socket:
 
 
 def _cannot_listen(port: int, protocol: str, error: OSError) -> PortError:
-    words = {errno.EADDRINUSE: "address already in use", errno.EACCES: "permission denied"}
-    why = words.get(error.errno or 0, str(error.strerror).lower())
-    return PortError(_refusal(f"listen {protocol}4 0.0.0.0:{port}: bind: {why}"))
+    kind = PortTaken if error.errno in (errno.EADDRINUSE, errno.EACCES) else PortError
+    why = str(error.strerror)
+    text = f"listen {protocol}4 0.0.0.0:{port}: bind: {why[:1].lower()}{why[1:]}"
+    return kind(_refusal(text))
 
 
 def _refusal(text: str) -> str:

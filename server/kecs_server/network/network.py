@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from collections.abc import Sequence
+from contextlib import ExitStack
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
@@ -24,12 +25,14 @@ from kecs_server.domain.ways_out import HOST_NAME
 from kecs_server.domain.ways_out import Place
 from kecs_server.domain.ways_out import WayOut
 from kecs_server.engines.base import Engine
+from kecs_server.engines.open_files import check_spare
 from kecs_server.engines.spec import Addressing
 from kecs_server.engines.spec import TaskNetwork
 from kecs_server.network.addresses import LoopbackAddresses
 from kecs_server.network.host_ports import HOST
 from kecs_server.network.host_ports import MOST
 from kecs_server.network.host_ports import PortError
+from kecs_server.network.host_ports import PortTaken
 from kecs_server.network.host_ports import bind_fixed
 from kecs_server.network.host_ports import bind_free
 from kecs_server.network.host_ports import check_free
@@ -254,7 +257,10 @@ class Network:
         if engine is None:
             return
         try:
-            listener = engine.listen(task.id, way.address, way.port)
+            with ExitStack() as stack:
+                listener = stack.enter_context(engine.listen(task.id, way.address, way.port))
+                check_spare(listener.fileno())
+                stack.pop_all()
         except OSError as error:
             raise PortError(
                 f"CannotStartContainerError: no way out to {target.host}:{target.port} could be "
@@ -270,7 +276,7 @@ class Network:
         for port, protocol in islice(ports_of(task.container(container).definition), MOST):
             try:
                 listener = bind_fixed(port, protocol, attached.own[0])
-            except PortError as error:  # a port below 1024, for one
+            except PortTaken as error:
                 _log.info("task %s: %s", task.id, error)
                 continue
             forwarder = self._forward(listener, task.id, container, port, protocol)

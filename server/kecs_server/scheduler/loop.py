@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -302,8 +304,11 @@ class Scheduler:
         try:
             self._carry_out(realm, task, command)
         except Exception as error:
+            reason = f"Internal error: {error!r}"
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                reason = f"the server has {os.strerror(error.errno).lower()}"
             _log.exception("%r for task %s failed", command, task.id)
-            self.observe(TaskLost(task_id=task.id, reason=f"Internal error: {error!r}"))
+            self.observe(TaskLost(task_id=task.id, reason=reason))
 
     def _carry_out(self, realm: Realm, task: Task, command: agent.Command) -> None:
         match command:

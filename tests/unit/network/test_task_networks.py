@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from kecs_server.domain.ways_out import HOST_NAME
 from kecs_server.domain.ways_out import Place
 from kecs_server.domain.ways_out import WayOut
 from kecs_server.engines.base import Engine
+from kecs_server.engines.open_files import SPARE
 from kecs_server.network import addresses
 from kecs_server.network.host_ports import PortError
 from kecs_server.network.network import Network
@@ -307,6 +309,37 @@ def test_a_way_out_that_cannot_be_opened(network: Network) -> None:
     network.lead_out(task.id, ways)
     with pytest.raises(PortError, match=r"no way out to host\.kecs\.internal:5432 could be made"):
         network.open(task, "web")
+
+
+@pytest.fixture
+def few_files(engine: OneListener) -> Iterator[None]:
+    """No more open files than a task may leave."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (engine.server.fileno() + SPARE, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@linux
+@pytest.mark.parametrize(
+    ("mode", "mapping"),
+    [
+        ("bridge", WEB),
+        ("bridge", {"containerPort": 8080, "hostPort": 48080}),
+        ("awsvpc", WEB),
+        ("none", {}),
+    ],
+)
+def test_files_are_left_for_requests(
+    few_files: None, network: Network, mode: str, mapping: dict[str, Any]
+) -> None:
+    task = make_task(mode, web=[mapping] if mapping else [])
+    network.attach(task, "process", is_own=True)
+    if not mapping:
+        network.lead_out(task.id, [WayOut("10.0.2.2", 5432, Place(HOST_NAME, 5432))])
+    with pytest.raises(PortError, match=r"CannotStart.*too many open files, of which the server"):
+        network.open(task, "web")
+    network.detach(task.id)
 
 
 def test_a_task_that_has_no_network(network: Network) -> None:

@@ -15,9 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kecs_server.engines.open_files import inherited
+
 ROOT = Path(__file__).parents[3]
 BOOT = """
-import sys
+import resource, sys
+open_files = resource.RLIMIT_NOFILE
+resource.setrlimit(open_files, (int(sys.argv[4]), resource.getrlimit(open_files)[1]))
 sys.path.append(sys.argv[1])
 module = __import__("kecs_server.engines.process." + sys.argv[2], fromlist=["main"])
 sys.path.pop()
@@ -168,12 +172,15 @@ class SupervisorLink:
 def spawn(
     module: str, control: int, variables: dict[str, str], *, new_session: bool = True
 ) -> subprocess.Popen[bytes]:
-    """Run the `main` of one of this package's modules, which needs the standard library only.
+    """Run the `main` of one of this package's modules, which needs the standard library only, with
+    the limit on open files that this process had.
 
     :param new_session: in one of its own, where no terminal's Ctrl-C reaches it.
     """
+    python = [sys.executable, "-I", "-S", "-X", "utf8", "-c", BOOT]
+    soft, _ = inherited()
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-X", "utf8", "-c", BOOT, str(ROOT), module, str(control)],
+        [*python, str(ROOT), module, str(control), str(soft)],
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

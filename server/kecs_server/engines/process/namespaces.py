@@ -106,8 +106,10 @@ class Namespaces:
 
     def open(self, number: int, family: int, kind: int) -> socket.socket:
         """:raises OSError: as `make`."""
-        _, [fd] = self._ask(do="open", number=number, family=family, kind=kind)
-        return socket.socket(fileno=fd)
+        _, fds = self._ask(do="open", number=number, family=family, kind=kind)
+        if not fds:  # which arrived, but had no number left to get here
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return socket.socket(fileno=fds[0])
 
     def drop(self, number: int) -> None:
         with suppress(OSError):  # who made it is gone, and with him the network

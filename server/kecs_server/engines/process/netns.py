@@ -29,6 +29,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+from kecs_server.engines.open_files import raise_limit
 from kecs_server.engines.process.isolating import CLONE_NEWNET
 from kecs_server.engines.process.isolating import CLONE_NEWNS
 from kecs_server.engines.process.isolating import CLONE_NEWUSER
@@ -144,6 +145,7 @@ def write(path: str, text: str) -> None:
 
 
 def main(control: int) -> int:
+    raise_limit()  # it holds each network by a descriptor
     with socket.socket(fileno=control) as link:
         Networks().serve(link)
     return 0

@@ -35,13 +35,14 @@ import gc
 import heapq
 import json
 import os
-import resource
 import selectors
 import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
+from kecs_server.engines.open_files import inherited
+from kecs_server.engines.open_files import raise_limit
 from kecs_server.engines.process.forking import Leader
 from kecs_server.engines.process.forking import fork_leader
 from kecs_server.engines.process.kernel import adopt_orphans
@@ -67,7 +68,7 @@ class Supervisor:
         self._by_key: dict[str, Leader] = {}
         self._starting = 0
         self._spare: Leader | None = None
-        self._inherited = Inherited([], resource.getrlimit(resource.RLIMIT_NOFILE))
+        self._inherited = Inherited([], inherited())
         self._orphans: dict[int, set[str]] = {}  # pid -> containers that it may belong to
         self._exits: dict[str, Leader] = {}  # whose ends are not sent yet
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -106,19 +107,10 @@ class Supervisor:
         self._selector.register(self._wake_reader, selectors.EVENT_READ, self._on_signal)
         default = (signal.SIG_DFL, None)
         changed = [n for n in signal.valid_signals() if signal.getsignal(n) not in default]
-        self._inherited = Inherited(changed, self._raise_limit())
+        self._inherited = Inherited(changed, raise_limit())
         gc.collect()
         gc.freeze()  # leaves the pages shared after fork
         self._spare = self._fork()
-
-    def _raise_limit(self) -> tuple[int, int]:
-        """Have as many descriptors as the system grants, several for each container; returns the
-        limits as they were.
-        """
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with contextlib.suppress(OSError, ValueError):  # macOS has another limit, below it
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        return soft, hard
 
     def _ask_end(self, *_: object) -> None:
         self._end_asked = True

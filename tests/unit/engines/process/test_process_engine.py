@@ -402,7 +402,7 @@ def test_directory_that_cannot_be_made(no_leaks: None, tmp_path: Path) -> None:
 def test_processes_of_their_own_need_no_package(module: str, others: list[str]) -> None:
     code = BOOT.replace("sys.exit", "print(*sys.modules); sys.exit")
     result = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code, str(ROOT), module, "-1"],
+        [sys.executable, "-I", "-S", "-c", code, str(ROOT), module, "-1", "100"],
         capture_output=True,
         text=True,
     )
@@ -414,6 +414,7 @@ def test_processes_of_their_own_need_no_package(module: str, others: list[str]) 
     assert ours == {
         "kecs_server",
         "kecs_server.engines",
+        "kecs_server.engines.open_files",
         "kecs_server.engines.process",
         *(f"kecs_server.engines.process.{name}" for name in (module, *others)),
     }
