@@ -24,6 +24,8 @@ from kecs_server.credentials import Credentials
 from pytest_kecs.errors import AdminError
 from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import ServerGone
+from pytest_kecs.events import EventPage
+from pytest_kecs.events import event_page
 from pytest_kecs.logs import LogLine
 from pytest_kecs.logs import LogPage
 from pytest_kecs.logs import TextPage
@@ -314,6 +316,14 @@ class AdminClient:
     def answer_hook(self, id: str, *, answer: Any = None, error: str | None = None) -> None:
         """What the function returned, or why it failed."""
         self._call("POST", "/hooks/answer", {"id": id, "answer": answer, "error": error})
+
+    def read_events(self, after: int, *, wait: float | None = None) -> EventPage:
+        """The next events behind the one of this number.
+
+        :param wait: seconds to wait when there is none; None: what there is now, no more.
+        """
+        query = urlencode({"after": after, "wait": wait or 0.0})
+        return event_page(self._call("GET", f"/events?{query}", held=wait or 0.0))
 
     def advance_clock(self, seconds: float) -> float:
         """Move the realm's clock on; its new time in seconds since the epoch."""

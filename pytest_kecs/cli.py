@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_prune(commands)
     _add_reset(commands)
     _add_logs(commands)
+    _add_events(commands)
     _add_conformance(commands)
     return parser
 
@@ -244,6 +245,29 @@ def _add_logs(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.set_defaults(run=_logs)
 
 
+def _add_events(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "events",
+        help="print what ECS sends to EventBridge, and follow it",
+        description="Print the events of tasks, container instances, services and deployments, in"
+        " the account that the AWS_* variables name, the oldest first.",
+    )
+    parser.add_argument(
+        "resource",
+        nargs="?",
+        metavar="RESOURCE",
+        help="only those of this task, service or container instance: ARN, name or id",
+    )
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on until the environment has ended"
+    )
+    parser.add_argument(
+        "--type", type=_detail_type, metavar="TYPE", help="only those of this detail type"
+    )
+    _add_json(parser)
+    parser.set_defaults(run=_events)
+
+
 def _add_conformance(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "conformance",
@@ -319,6 +343,16 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")
 
 
+def _detail_type(text: str) -> str:
+    from pytest_kecs.events import EventQuery
+
+    try:
+        EventQuery(detail_type=text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def _since(text: str) -> float | timedelta:
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?", text, re.ASCII)
     if found:
@@ -389,6 +423,12 @@ def _reset(given: argparse.Namespace) -> int:
 
 def _logs(given: argparse.Namespace) -> int:
     from pytest_kecs.cli_logs import show
+
+    return show(given)
+
+
+def _events(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_events import show
 
     return show(given)
 

@@ -24,6 +24,7 @@ from pytest_kecs.conditions import is_stopped
 from pytest_kecs.diagnosis import service_story
 from pytest_kecs.diagnosis import task_story
 from pytest_kecs.errors import KecsError
+from pytest_kecs.events import EventMethods
 from pytest_kecs.hooks import Hook
 from pytest_kecs.hooks import Hooks
 from pytest_kecs.logs import LogLine
@@ -64,7 +65,7 @@ class ExecResult:
     reason: str | None = None
 
 
-class Kecs:
+class Kecs(EventMethods):
     """The test's hand on its ECS environment, beside the boto3 client.
 
     A task is given as what `run_task` returned (here or from boto3), as an ARN, or as an id with

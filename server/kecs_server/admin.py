@@ -26,6 +26,7 @@ from kecs_server import report
 from kecs_server.domain.images import parse_images
 from kecs_server.environment import Environment
 from kecs_server.errors import EcsError
+from kecs_server.event_pages import read_events
 from kecs_server.lifetime import Lifetime
 from kecs_server.settings import DEFAULT_ACCOUNT
 from kecs_server.settings import ENGINES
@@ -65,6 +66,7 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("POST", "/exec", admin.execute),
         ("POST", "/address", admin.address),
         ("GET", "/timeline", admin.timeline),
+        ("GET", "/events", admin.events),
         ("GET", "/report", admin.report),
         ("POST", "/images", admin.map_images),
         ("POST", "/secrets", admin.set_secret),
@@ -211,6 +213,12 @@ class Admin:
         realm = self._access(key).realm
         with realm.reading():
             return {"entries": realm.timeline.as_json()}
+
+    def events(self, key: str, params: Structure) -> Structure:
+        """`after` is the number of an event, or a cursor."""
+        wait = _number({"wait": _parsed("wait", params.get("wait", "0"))}, "wait", 0.0)
+        after = _count({"after": params.get("after", "0")}, "after") or 0
+        return read_events(self._access(key).realm, after, min(wait, MAX_WAIT))
 
     def report(self, key: str, params: Structure) -> Structure:
         lines = _count(params, "log_lines")
@@ -373,12 +381,12 @@ def _log_query(params: Structure) -> LogQuery:
 
 
 def _count(params: Structure, name: str) -> int | None:
-    """A number of lines in a query string."""
+    """A number of lines or of an event, in a query string."""
     text = params.get(name)
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequest(f"{name} is a number of lines, not {text!r}")
+        raise BadRequest(f"{name} is a whole number from 0 on, not {text!r}")
     return int(text)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from kecs_server.aws.alarms import Alarms
 from kecs_server.aws.endpoints import Endpoints
-from kecs_server.aws.events import Events
 from kecs_server.aws.events import Sender
 from kecs_server.aws.fetching import Fetcher
 from kecs_server.aws.hooks import HookCaller
@@ -33,6 +32,8 @@ from kecs_server.engines.host import EngineHost
 from kecs_server.engines.machine import this_machine
 from kecs_server.engines.spec import Surroundings
 from kecs_server.engines.spec import task_spec
+from kecs_server.events import Recorder
+from kecs_server.events import Sink
 from kecs_server.network.network import Network
 from kecs_server.scheduler.loop import Scheduler
 from kecs_server.settings import ENGINES
@@ -120,9 +121,11 @@ class Environment:
             endpoint=self.endpoint,
         )
         endpoints = self._endpoints(realm.aws_endpoint)
+        sinks: list[Sink] = [realm.events.add]
+        realm.watchers.append(Recorder(sinks))
         if endpoints is not None:
             host = self.engines[realm.engine]
-            realm.watchers.append(Events(self._sender, endpoints))
+            sinks.append(self._sender.to(endpoints))
             realm.watchers.append(Alarms(endpoints))
             realm.watchers.append(Logs(self._log_pool, endpoints, lambda: host.engine))
         return realm

@@ -109,7 +109,7 @@ def test_the_states_of_a_container_instance(rest: Any, events: Events) -> None:
     assert {event["detail-type"] for event in mine} == {"ECS Container Instance State Change"}
     assert [each["status"] for each in details] == ["ACTIVE", "DRAINING", "INACTIVE"]
     assert [each["version"] for each in details] == [1, 2, 3]
-    assert set(details[0]) == set(made) | {"clusterArn", "updatedAt"}
+    assert set(details[0]) == set(made) | {"accountId", "clusterArn", "updatedAt"}
     assert ISO.match(details[0]["registeredAt"])
 
 
@@ -130,23 +130,24 @@ def test_deployments_and_the_steady_state_of_a_service(rest: Any, events: Events
     arn = created["serviceArn"]
     wait_stable(rest, "s")
 
-    def names(seen: list[Any]) -> list[str]:
-        return [event["detail"]["eventName"] for event in of(arn, seen)]
+    def names(seen: list[Any]) -> list[tuple[str, str]]:
+        return [(each["detail-type"], each["detail"]["eventName"]) for each in of(arn, seen)]
 
-    received = events(lambda seen: "SERVICE_STEADY_STATE" in names(seen))
+    action, change = "ECS Service Action", "ECS Deployment State Change"
+    received = events(lambda seen: (action, "SERVICE_STEADY_STATE") in names(seen))
     assert names(received) == [
-        "SERVICE_DEPLOYMENT_IN_PROGRESS",
-        "SERVICE_DEPLOYMENT_COMPLETED",
-        "SERVICE_STEADY_STATE",
+        (change, "SERVICE_DEPLOYMENT_IN_PROGRESS"),
+        (action, "SERVICE_DEPLOYMENT_IN_PROGRESS"),
+        (change, "SERVICE_DEPLOYMENT_COMPLETED"),
+        (action, "SERVICE_DEPLOYMENT_COMPLETED"),
+        (action, "SERVICE_STEADY_STATE"),
     ]
-    began, completed, steady = of(arn, received)
+    began, _, completed, _, steady = of(arn, received)
     deployment = created["deployments"][0]["id"]
-    assert began["detail-type"] == "ECS Deployment State Change"
     assert (began["detail"]["deploymentId"], began["detail"]["eventType"]) == (deployment, "INFO")
     assert began["detail"]["reason"] == f"ECS deployment {deployment} in progress."
     assert completed["detail"]["reason"] == f"ECS deployment {deployment} completed."
     assert ISO.match(completed["detail"]["updatedAt"])
-    assert steady["detail-type"] == "ECS Service Action"
     assert steady["detail"]["clusterArn"] == created["clusterArn"]
     assert ISO.match(steady["detail"]["createdAt"])
 

@@ -1,7 +1,8 @@
-"""`kecs logs`, as a person at a shell runs it."""
+"""`kecs logs` and `kecs events`, as a person at a shell runs them."""
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -156,3 +157,28 @@ def test_variables_of_another_service(kecs: Command) -> None:
     done = kecs("logs", "task", **dict.fromkeys(names, "http://127.0.0.1:1"))
     assert done.returncode == 2
     assert "is not a key of a kecs environment" in done.stderr
+
+
+def test_events(kecs: Command, run: Run) -> None:
+    task = run(wait=True, app="exit 3")
+    lines = kecs("events", task, "--type", "ECS Task State Change").stdout.splitlines()
+    name = task.split(":", 5)[-1]
+    assert lines[-1].endswith(f"Z [ECS Task State Change] {name} STOPPED STOPPED")
+    assert all(name in line for line in lines)
+    events = [json.loads(line) for line in kecs("events", "--json").stdout.splitlines()]
+    assert {event["source"] for event in events} == {"aws.ecs"}
+    last = [event for event in events if event["resources"] == [task]][-1]
+    assert last["detail"]["containers"][0]["exitCode"] == 3
+    wrong = kecs("events", "--type", "Task State Change")
+    assert wrong.returncode == 2
+    assert "did you mean 'ECS Task State Change'?" in wrong.stderr
+
+
+def test_events_are_followed(kecs: Command, run: Run) -> None:
+    task = run(app="sleep 600")
+    with kecs.start("events", "--follow", task) as process:
+        while not line(process).endswith("RUNNING RUNNING\n"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=SECONDS)[1] == ""
+    assert process.returncode == 130

@@ -23,6 +23,8 @@ ORDER = (
     "scheduler",
     "operations",
     "protocol",
+    "events",
+    "event_pages",
     "aws",
     "lifetime",
     "environment",

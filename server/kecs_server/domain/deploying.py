@@ -31,6 +31,8 @@ class Cause:
     event: str
     status: str
     origin: str = "ECS deployment"
+    told: str = ""
+    """The rollout's words in EventBridge, where they differ."""
 
 
 BREAKER = Cause(
@@ -38,6 +40,7 @@ BREAKER = Cause(
     event="tasks failed to start",
     status="the circuit breaker threshold was exceeded",
     origin="ECS deployment circuit breaker:",
+    told="ECS deployment circuit breaker: task failed to start.",
 )
 """The rollout's words and the event's are captured (ecs-facts 7.7, 8.1)."""
 
@@ -79,6 +82,7 @@ def begin(service: Service, deployment: Deployment, now: float) -> ServiceDeploy
     service.history = [past for past in service.history if past.is_visible(now)] + [way]
     service.want(service.desired_count)
     service.is_steady = False
+    service.give_notice_of(deployment, now)
     return way
 
 
@@ -109,6 +113,7 @@ def fail(
     failed.rollout_reason = cause.rollout
     failed.updated_at = now
     service.add_event(f"(deployment {failed.id}) deployment failed: {cause.event}.", now)
+    service.give_notice_of(failed, now, cause.told)
     if way.rollback is not None:
         reason = f"Service deployment rollback failed because {cause.status}."
         way.end(ROLLBACK_FAILED, reason, now)
@@ -136,6 +141,8 @@ def _roll_back(
     service.want(service.desired_count)
     service.is_steady = False
     service.add_event(f"rolling back to deployment {completed.id}.", now)
+    if goal.rollout_state == IN_PROGRESS:
+        service.give_notice_of(goal, now)
     reason = f"Service deployment rolled back because {cause.status}."
     way.path = stages.rollback_path(way)
     way.rollback = Rollback(reason=reason, started_at=now, to=goal)
@@ -151,6 +158,7 @@ def complete(service: Service, way: ServiceDeployment, now: float) -> None:
         goal.rollout_reason = f"ECS deployment {goal.id} completed."
         goal.updated_at = now
         service.add_event(f"(deployment {goal.id}) deployment completed.", now)
+        service.give_notice_of(goal, now)
     goal.failed_tasks = goal.failures = 0
     service.last_completed = goal
     way.end(ROLLBACK_SUCCESSFUL if way.rollback else SUCCESSFUL, None, now)

@@ -105,6 +105,8 @@ class ContainerInstance:
     capacity_provider: str | None = None
     tags: Tags = field(default_factory=list)
     version: int = 1
+    told_version: int = 0
+    """The version that its last event had."""
     node: str | None = None
     has_capabilities: bool = False
     is_host: bool = False

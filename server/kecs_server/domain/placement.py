@@ -94,6 +94,17 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoPlace:
+    """That there is no place for a task of a service: the text of the service's event (ecs-facts
+    7.7), and reason and instances of EventBridge's (18).
+    """
+
+    text: str
+    reason: str
+    instances: tuple[str, ...] = ()
+
+
 def wish(
     definition: TaskDefinition,
     *,
@@ -192,19 +203,21 @@ def refused(space: Space, wanted: Wish) -> str | None:
     return None
 
 
-def event_of(refusals: Sequence[Refusal]) -> str:
-    """What a service says of a task for which there is no place (ecs-facts 7.7)."""
+def no_place(refusals: Sequence[Refusal]) -> NoPlace:
+    """No instance takes the task: what is told is why the closest one does not."""
     closest = max(refusals, key=lambda refusal: _NOT_CLOSE.index(refusal.reason))
     lacking = _WHAT_IS_LACKING.get(closest.reason, f'encountered error "{closest.reason}".')
-    return _no_room(f"The closest matching (container-instance {closest.instance.id}) {lacking}")
+    text = _no_room(f"The closest matching (container-instance {closest.instance.id}) {lacking}")
+    return NoPlace(text, closest.reason, tuple(each.instance.arn for each in refusals))
 
 
-def event_on_fargate() -> str:
-    return f"was unable to place a task. Reason: {NO_CAPACITY}."
+def no_place_on_fargate() -> NoPlace:
+    return NoPlace(f"was unable to place a task. Reason: {NO_CAPACITY}.", "RESOURCE:FARGATE")
 
 
-def event_without_instances(provider: str | None) -> str:
-    return _no_room(f"Reason: {NO_INSTANCES_OF_PROVIDER if provider else NO_INSTANCES}")
+def no_place_without_instances(provider: str | None) -> NoPlace:
+    reason = NO_INSTANCES_OF_PROVIDER if provider else NO_INSTANCES
+    return NoPlace(_no_room(f"Reason: {reason}"), reason)
 
 
 def _no_room(why: str) -> str:

@@ -8,8 +8,17 @@ from dataclasses import field
 from typing import Any
 
 from kecs_server.domain.arns import new_uuid
+from kecs_server.domain.deployment import COMPLETED
+from kecs_server.domain.deployment import FAILED
+from kecs_server.domain.deployment import IN_PROGRESS
 from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.deployment import ServiceDeployment
+from kecs_server.domain.events import DEPLOYMENT_COMPLETED
+from kecs_server.domain.events import DEPLOYMENT_FAILED
+from kecs_server.domain.events import DEPLOYMENT_IN_PROGRESS
+from kecs_server.domain.events import DEPLOYMENT_STATE
+from kecs_server.domain.events import SERVICE_ACTION
+from kecs_server.domain.events import Notice
 from kecs_server.domain.express import Express
 from kecs_server.domain.tags import Tags
 
@@ -24,6 +33,13 @@ STEADY = "has reached a steady state."
 
 SERVICE_RETENTION = 3600.0
 """Seconds that a deleted service can still be described. AWS promises no figure."""
+
+
+_ROLLOUTS = {
+    IN_PROGRESS: DEPLOYMENT_IN_PROGRESS,
+    COMPLETED: DEPLOYMENT_COMPLETED,
+    FAILED: DEPLOYMENT_FAILED,
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +83,8 @@ class Service:
     is_steady: bool = False
     news: list[tuple[float, str]] = field(default_factory=list)
     """What happened since the last time somebody looked: (time, text)."""
+    notices: list[Notice] = field(default_factory=list)
+    """What EventBridge is to be told, since the last time somebody looked."""
 
     @property
     def resource_management_type(self) -> str:
@@ -116,6 +134,20 @@ class Service:
         text = self._event_text(message)
         self.events.appendleft(ServiceEvent(id=new_uuid(), created_at=now, message=text))
         self.news.append((now, text))
+
+    def give_notice(self, name: str, now: float, **more: Any) -> None:
+        """A service action event (ecs-facts 18). `more`: what its detail has besides."""
+        self.notices.append(Notice(SERVICE_ACTION, name, now, more))
+
+    def give_notice_of(self, deployment: Deployment, now: float, reason: str = "") -> None:
+        """A deployment state event: where the rollout is now, and why. What is no failure is a
+        service action, too.
+        """
+        name = _ROLLOUTS[deployment.rollout_state]
+        told = {"deploymentId": deployment.id, "reason": reason or deployment.rollout_reason}
+        self.notices.append(Notice(DEPLOYMENT_STATE, name, now, told))
+        if name != DEPLOYMENT_FAILED:
+            self.give_notice(name, now)
 
     def has_event(self, message: str, since: float) -> bool:
         text = self._event_text(message)

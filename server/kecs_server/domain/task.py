@@ -177,6 +177,8 @@ class Task:
     """What happened since the last time somebody looked: (time, text)."""
     on_move: Callable[[Task, Status], None] | None = field(default=None, repr=False, compare=False)
     """Called after each move, with the status before it."""
+    told: tuple[Any, ...] | None = field(default=None, repr=False, compare=False)
+    """The statuses that its last event had."""
 
     @property
     def is_stopped(self) -> bool:

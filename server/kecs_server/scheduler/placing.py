@@ -8,19 +8,20 @@ from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import new_task
 from kecs_server.domain.placement import Floor
-from kecs_server.domain.placement import event_of
-from kecs_server.domain.placement import event_on_fargate
-from kecs_server.domain.placement import event_without_instances
+from kecs_server.domain.placement import NoPlace
+from kecs_server.domain.placement import no_place
+from kecs_server.domain.placement import no_place_on_fargate
+from kecs_server.domain.placement import no_place_without_instances
 from kecs_server.domain.placement import wish
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
 from kecs_server.domain.task_definition import runs_windows
 
 
-def start_task(floor: Floor, service: Service, launch: Launch) -> Task | str:
-    """The task, made on an instance that takes it; else the event that says why there is none."""
+def start_task(floor: Floor, service: Service, launch: Launch) -> Task | NoPlace:
+    """The task, made on an instance that takes it; else why there is none."""
     if launch.launch_type == "FARGATE":
-        return event_on_fargate() if runs_windows(launch.definition.body) else new_task(launch)
+        return no_place_on_fargate() if runs_windows(launch.definition.body) else new_task(launch)
     wanted = wish(
         launch.definition,
         group=launch.group,
@@ -31,7 +32,7 @@ def start_task(floor: Floor, service: Service, launch: Launch) -> Task | str:
     )
     found = floor.place(wanted)
     if not isinstance(found, ContainerInstance):
-        return event_of(found) if found else event_without_instances(launch.capacity_provider)
+        return no_place(found) if found else no_place_without_instances(launch.capacity_provider)
     task = new_task(replace(launch, instance=found))
     floor.took(task, found)
     return task

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.deployment import Deployment
+from kecs_server.domain.events import START_IMPAIRED
+from kecs_server.domain.events import TASKS_STOPPED
 from kecs_server.domain.launch import FARGATE_PLATFORM
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.placement import Floor
+from kecs_server.domain.placement import NoPlace
 from kecs_server.domain.rollout import Member
 from kecs_server.domain.rollout import Plan
 from kecs_server.domain.service import Service
@@ -24,6 +27,7 @@ from kecs_server.domain.tags import merged_tags
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
+from kecs_server.scheduler import notices
 from kecs_server.scheduler.placing import start_task
 from kecs_server.scheduler.rollouts import HookCall
 
@@ -130,8 +134,8 @@ def _count_failed_start(service: Service, deployment: Deployment, now: float) ->
     deployment.failed_tasks += 1
     if not deployment.has_run:
         deployment.failures += 1
-    if deployment.failed_tasks >= IMPAIRED_AFTER:
-        warn(service, _IMPAIRED, now)
+    if deployment.failed_tasks >= IMPAIRED_AFTER and warn(service, _IMPAIRED, now):
+        service.give_notice(START_IMPAIRED, now)
     delay = FIRST_RETRY * _doubled(deployment.failed_tasks)
     deployment.retry_at = now + min(delay, LAST_RETRY)
 
@@ -210,8 +214,9 @@ def start(
     for provider in providers:
         launch = _launch(cluster, service, deployment, provider, now)
         task = start_task(floor, service, launch)
-        if isinstance(task, str):
-            warn(service, task, now)
+        if isinstance(task, NoPlace):
+            if warn(service, task.text, now):
+                notices.tell_no_place(service, task, provider, now)
             break
         started.append(task)
     if started:
@@ -219,10 +224,12 @@ def start(
     return started
 
 
-def warn(service: Service, text: str, now: float) -> None:
-    """Say what stands in the way, and not again and again."""
-    if not service.has_event(text, now - EVENT_SUPPRESSION):
+def warn(service: Service, text: str, now: float) -> bool:
+    """Say what stands in the way, and not again and again; whether it is said now."""
+    is_new = not service.has_event(text, now - EVENT_SUPPRESSION)
+    if is_new:
         service.add_event(text, now)
+    return is_new
 
 
 def _launch(
@@ -275,6 +282,7 @@ def stop(service: Service, tasks: Sequence[Task], cause: str, now: float) -> Non
     if running:
         text = f"has stopped {len(running)} running tasks: {_names(running)}."
         service.add_event(text, now)
+        service.give_notice(TASKS_STOPPED, now)
     if len(running) < len(tasks):
         service.add_event(f"stopped {len(tasks) - len(running)} pending tasks.", now)
 
@@ -284,6 +292,7 @@ def stop_failed(service: Service, tasks: Sequence[Task], now: float) -> None:
     for task in tasks:
         want_stopped(task, "ServiceSchedulerInitiated", "Task failed container health checks", now)
         service.add_event(f"(task {task.id}) failed container health checks.", now)
+        notices.tell_unhealthy(service, now)
         deployment = deployments[task.started_by or ""]
         deployment.failed_tasks += 1
         deployment.failures += 1

@@ -24,6 +24,7 @@ from kecs_server.domain.service import STEADY
 from kecs_server.domain.service import Service
 from kecs_server.domain.stages import SCALE_UP
 from kecs_server.domain.task import Task
+from kecs_server.scheduler import notices
 from kecs_server.scheduler import rollouts
 from kecs_server.scheduler.service_tasks import Outcome
 from kecs_server.scheduler.service_tasks import carry_out
@@ -150,6 +151,7 @@ def _settle(service: Service, seen: rollouts.Tasks, now: float) -> None:
         service.primary.failed_tasks = 0
         service.is_steady = True
         service.add_event(STEADY, now)
+        notices.tell_steady_state(service, now)
 
 
 def _warn_if_blocked(

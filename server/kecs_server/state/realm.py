@@ -21,6 +21,7 @@ from kecs_server.domain.instance import Host
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Task
 from kecs_server.state.clock import Clock
+from kecs_server.state.event_log import EventLog
 from kecs_server.state.registered import Registered
 from kecs_server.state.store import Store
 from kecs_server.state.timeline import Timeline
@@ -41,8 +42,8 @@ class Watcher(Protocol):
 
 class Realm:
     """A world of its own: stores by (account, region), images, what the test registered, clock,
-    timeline; names of its engine and of the endpoint that has the rest of AWS. `netns`: tasks that
-    are processes have networks of their own.
+    timeline, events; names of its engine and of the endpoint that has the rest of AWS. `netns`:
+    tasks that are processes have networks of their own.
 
     `hosts`: the machines of its engine; `endpoint`: this server's own URL. `version` grows with
     every change. The scheduler is told through `wake`.
@@ -72,6 +73,7 @@ class Realm:
         self.clock = Clock()
         self.registered = Registered()
         self.timeline = Timeline()
+        self.events = EventLog()
         self.version = 0
         self.ended = False
         self.watchers: list[Watcher] = []
@@ -153,6 +155,7 @@ class Realm:
         service.news.clear()
         for watcher in self.watchers:
             watcher.service_changed(self, service)
+        service.notices.clear()
 
     def touch_managed(self, thing: Managed) -> None:
         """The thing changed, or something of it is due: have it looked at."""

@@ -15,7 +15,7 @@ from kecs_server.domain.launch import new_task
 from kecs_server.domain.placement import DISTINCT
 from kecs_server.domain.placement import MEMBER_OF
 from kecs_server.domain.placement import Floor
-from kecs_server.domain.placement import event_of
+from kecs_server.domain.placement import no_place
 from kecs_server.domain.placement import wish
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import move
@@ -274,7 +274,7 @@ def test_the_event_names_the_closest_instance(wanted: dict[str, Any], lacking: s
     world = World(2)
     world.instance(1).agent_connected = False
     found = world.found(Floor(world.cluster.instances.values()), body=wanted)
-    assert event_of(found) == (
+    assert no_place(found).text == (
         "was unable to place a task because no container instance met all of its requirements. The "
         f"closest matching (container-instance {world.instance(2).id}) {lacking} For more "
         "information, see the Troubleshooting section of the Amazon ECS Developer Guide."
@@ -286,7 +286,7 @@ def test_a_constraint_in_an_event() -> None:
     found = world.found(
         Floor(world.cluster.instances.values()), constraints=[member_of("agentConnected == false")]
     )
-    assert 'encountered error "MemberOf placement constraint unsatisfied."' in event_of(found)
+    assert 'encountered error "MemberOf placement constraint unsatisfied."' in no_place(found).text
 
 
 def test_a_thousand_instances() -> None:

@@ -1,0 +1,43 @@
+"""Service action events of what the scheduler finds (ecs-facts 18)."""
+
+from __future__ import annotations
+
+from kecs_server.domain.arns import ecs_arn
+from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.events import INSTANCE_UNHEALTHY
+from kecs_server.domain.events import PLACEMENT_FAILURE
+from kecs_server.domain.events import PROVIDER_STEADY_STATE
+from kecs_server.domain.events import STEADY_STATE
+from kecs_server.domain.placement import NoPlace
+from kecs_server.domain.service import Service
+
+
+def tell_steady_state(service: Service, now: float) -> None:
+    """Of the service, and of the capacity providers that its tasks are on."""
+    service.give_notice(STEADY_STATE, now)
+    strategy = service.primary.capacity_provider_strategy
+    if strategy:
+        arns = [_provider_arn(service, item["capacityProvider"]) for item in strategy]
+        service.give_notice(PROVIDER_STEADY_STATE, now, capacityProviderArns=arns)
+
+
+def tell_no_place(service: Service, found: NoPlace, provider: str | None, now: float) -> None:
+    more = {"reason": found.reason}
+    if provider is not None:
+        service.give_notice(
+            PLACEMENT_FAILURE, now, capacityProviderArns=[_provider_arn(service, provider)], **more
+        )
+    else:
+        service.give_notice(PLACEMENT_FAILURE, now, containerInstanceArns=found.instances, **more)
+
+
+def tell_unhealthy(service: Service, now: float) -> None:
+    """A task that failed its health checks, where a service registry knows it."""
+    if service.primary.settings.get("serviceRegistries"):
+        service.give_notice(INSTANCE_UNHEALTHY, now)
+
+
+def _provider_arn(service: Service, name: str) -> str:
+    arn = parse_arn(service.arn)
+    assert arn is not None
+    return ecs_arn(arn.region, arn.account, f"capacity-provider/{name}")
