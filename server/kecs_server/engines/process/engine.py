@@ -50,6 +50,7 @@ from kecs_server.engines.process.leftovers import set_subreaper
 from kecs_server.engines.process.link import SupervisorLink
 from kecs_server.engines.process.logwatch import LogWatch
 from kecs_server.engines.process.memory import MemoryWatch
+from kecs_server.engines.process.namespaces import Namespace
 from kecs_server.engines.process.namespaces import Namespaces
 from kecs_server.engines.process.ports import EVERY_ADDRESS
 from kecs_server.engines.process.ports import LOOPBACK
@@ -67,6 +68,7 @@ from kecs_server.engines.process.usage import usage_of
 READY_TIMEOUT = 30.0  # seconds for the supervisor to start, on a machine that is very busy
 CLOSE_TIMEOUT = 15.0  # seconds; the supervisor itself gives up after 5 on what cannot be killed
 LOST = "supervisor ended unexpectedly"
+NETWORK_LOST = "the process that makes networks for tasks ended unexpectedly"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 log = logging.getLogger(__name__)
@@ -175,7 +177,7 @@ class ProcessEngine:
             try:
                 if spec.own_network is not None:
                     addresses = spec.own_network.addresses
-                    task.namespace = self._ensure_namespaces().make(addresses)
+                    task.namespace = self._make_network(addresses)
             except (OSError, EngineError) as error:
                 task.lost = f"the task's network could not be made: {error}"
             if task.lost:
@@ -435,6 +437,24 @@ class ProcessEngine:
         if not task.removing:
             self._observe(TaskLost(task_id=task.id, reason=LOST))
 
+    def _on_namespaces_end(self, ended: Namespaces) -> None:
+        """Who makes networks was killed: nothing leads into those that it made any more, which
+        go with what runs in them.
+        """
+        log.error(NETWORK_LOST)
+        with self._changed:
+            self._forget_namespaces(ended)
+            for task in self._tasks.values():
+                if task.namespace is None or task.namespace.owner is not ended:
+                    continue
+                task.lost = NETWORK_LOST
+                if task.removing:
+                    continue
+                self._observe(TaskEnding(task_id=task.id, reason=NETWORK_LOST))
+                if self._link:
+                    keys = [it.key for it in task.running()]
+                    self._link.send({"do": "kill", "keys": [*keys, *task.executions]})
+
     # -- under the lock
 
     def _find(self, task_id: str, container: str) -> Container | None:
@@ -457,16 +477,28 @@ class ProcessEngine:
             )
         return self._link
 
+    def _make_network(self, addresses: Sequence[str]) -> Namespace:
+        """:raises OSError, EngineError: it cannot be had."""
+        made_by = self._ensure_namespaces()
+        try:
+            return made_by.make(addresses)
+        except ConnectionError:  # it has ended, of which we are yet to be told
+            self._forget_namespaces(made_by)
+            return self._ensure_namespaces().make(addresses)
+
     def _ensure_namespaces(self) -> Namespaces:
-        """Who makes networks; another one when the last was killed, and its networks with it.
+        """Who makes networks; another one when the last was killed.
 
         :raises OSError, EngineError: it cannot be started.
         """
-        if self._namespaces is None or not self._namespaces.is_alive:
-            if self._namespaces:
-                self._namespaces.close()
-            self._namespaces = Namespaces({COOKIE: self._host.environment_name})
+        if self._namespaces is None:
+            variables = {COOKIE: self._host.environment_name}
+            self._namespaces = Namespaces(variables, self._on_namespaces_end)
         return self._namespaces
+
+    def _forget_namespaces(self, ended: Namespaces) -> None:
+        if self._namespaces is ended:
+            self._namespaces = None
 
     def _watch_memory(self, it: Container, pid: int) -> None:
         limit, task_limit = it.spec.memory, it.task.spec.memory

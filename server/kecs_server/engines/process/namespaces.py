@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import suppress
@@ -54,6 +55,8 @@ SWITCHES = (
 )
 """Files below /proc/sys, the value that forbids networks of one's own, and what to do."""
 
+_ENDED = "who makes networks for tasks has ended"
+
 _STEPS = {
     "user": "a user namespace",
     "map": "a user in a user namespace",
@@ -66,13 +69,19 @@ _STEPS = {
 class Namespaces:
     """Networks of tasks, as long as this lives. Thread-safe; every call waits for its answer.
 
+    :param on_end: called, in a thread of its own, when who makes them has ended unasked: nobody
+        reaches into them any more.
     :raises EngineError: the system has none, or forbids them.
     """
 
-    def __init__(self, variables: dict[str, str]) -> None:
+    def __init__(
+        self, variables: dict[str, str], on_end: Callable[[Namespaces], None] | None = None
+    ) -> None:
         if sys.platform != "linux":
             raise EngineError("kecs_netns: only Linux has network namespaces. Turn it off here.")
         self._lock = threading.Lock()
+        self._on_end = on_end
+        self._is_closed = False
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
@@ -95,6 +104,7 @@ class Namespaces:
             self.close()
             raise EngineError(f"kecs_netns: who makes networks did not start: {error}") from error
         self._control.settimeout(ANSWER_TIMEOUT)
+        threading.Thread(target=self._watch, name="netns-watch", daemon=True).start()
 
     def make(self, addresses: Sequence[str]) -> Namespace:
         """A network with nothing but a loopback device, which has these addresses too.
@@ -115,12 +125,9 @@ class Namespaces:
         with suppress(OSError):  # who made it is gone, and with him the network
             self._ask(do="drop", number=number)
 
-    @property
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
     def close(self) -> None:
         """Hang up, at which the process ends."""
+        self._is_closed = True
         self._control.close()
         try:
             self._process.wait(ANSWER_TIMEOUT)
@@ -128,8 +135,18 @@ class Namespaces:
             self._process.kill()
             self._process.wait()
 
+    def _watch(self) -> None:
+        self._process.wait()
+        with self._lock:
+            was_closed, self._is_closed = self._is_closed, True
+            self._control.close()
+        if not was_closed and self._on_end is not None:
+            self._on_end(self)
+
     def _ask(self, **order: Any) -> tuple[dict[str, Any], list[int]]:
         with self._lock:
+            if self._is_closed:
+                raise ConnectionResetError(errno.ECONNRESET, _ENDED)
             self._control.send(json.dumps(order).encode())
             try:
                 return self._receive()
@@ -140,7 +157,7 @@ class Namespaces:
     def _receive(self) -> tuple[dict[str, Any], list[int]]:
         packet, fds, _, _ = socket.recv_fds(self._control, LONGEST_PACKET, 1)
         if not packet:
-            raise ConnectionResetError(errno.ECONNRESET, "who makes networks for tasks has ended")
+            raise ConnectionResetError(errno.ECONNRESET, _ENDED)
         answer = json.loads(packet)
         if "errno" in answer:
             raise Refused(answer["errno"], answer["step"])
