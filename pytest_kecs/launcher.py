@@ -80,6 +80,7 @@ class LaunchOptions:
     pid1: bool = False
     netns: bool = False
     netns_reach: Sequence[str] = ()
+    cgroup: str | None = None
     lease: float | None = None
     port: int = 0
 

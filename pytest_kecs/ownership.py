@@ -133,6 +133,7 @@ class Ownership:
             pid1=settings.pid1,
             netns=settings.netns,
             netns_reach=settings.netns_reach,
+            cgroup=settings.cgroup,
         )
 
     def _bind(self, options: LaunchOptions) -> None:

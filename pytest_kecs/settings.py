@@ -77,6 +77,7 @@ class Settings:
     pid1: bool
     netns: bool
     netns_reach: Sequence[str]
+    cgroup: str | None
     startup_timeout: float
     log_lines: int
     images: Mapping[str, str]
@@ -385,6 +386,15 @@ TABLE: tuple[Setting, ...] = (
         parse=parse_places,
         help="What tasks with networks of their own reach outside: PORT of this machine, which is "
         "`host.kecs.internal` there, or NAME:PORT, with blanks between",
+    ),
+    Setting(
+        name="cgroup",
+        metavar="DIRECTORY",
+        default=None,
+        default_text="none",
+        parse=_parse_path,
+        help="A cgroup of Linux, as a directory, that is for the run to divide: there the kernel "
+        "enforces the limits of memory of the process engine's tasks; without, they are watched",
     ),
     Setting(
         name="startup_timeout",

@@ -198,6 +198,7 @@ class Environment:
                 rootdir=self.settings.rootdir,
                 pid1=self.settings.pid1,
                 netns=self.settings.netns,
+                cgroup=self.settings.cgroup,
             )
         # Only here is the kubernetes client imported: it costs a process engine's run nothing.
         from kecs_server.engines.kubernetes import clusters

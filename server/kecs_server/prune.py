@@ -10,6 +10,7 @@ import contextlib
 import os
 import select
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,9 @@ from kecs_server.engines.folders import delete_tree
 from kecs_server.engines.kubernetes.commands import CommandError
 from kecs_server.engines.kubernetes.kind import MARK
 from kecs_server.engines.kubernetes.kind import Kind
+from kecs_server.engines.process.cgroups import FILE
+from kecs_server.engines.process.cgroups import members
+from kecs_server.engines.process.cgroups import remove_tree
 from kecs_server.engines.process.launching import COOKIE
 
 KILL_TIMEOUT = 10.0  # seconds until what has not ended counts as impossible to kill
@@ -108,6 +112,8 @@ def remove_environment(directory: Path, name: str) -> tuple[list[str], list[str]
         removed.append(f"{name}: killed {len(killed)} processes")
     if alive := leftover_processes(name):
         left.append(f"{name}: cannot kill {', '.join(map(str, alive))}")
+    if problem := remove_cgroup(directory, name):
+        left.append(f"{name}: {problem}")
     if os.path.exists(directory / MARK):
         if problem := delete_kind_cluster(directory, name):
             left.append(f"{name}: {problem}")
@@ -120,6 +126,24 @@ def remove_environment(directory: Path, name: str) -> tuple[list[str], list[str]
         except OSError as error:
             left.append(f"{name}: {directory} could not be deleted: {error}")
     return removed, left
+
+
+def remove_cgroup(directory: Path, name: str) -> str | None:
+    """Kill what is in the environment's cgroup, with a cookie or without, and remove it; returns
+    why it is left, None if it is not.
+    """
+    try:
+        path = (directory / FILE).read_text()
+    except OSError:  # it never had one
+        return None
+    if os.path.basename(path) != name:  # cut short; others may be in that one
+        return f"{path} is not its cgroup"
+    for pid in members(path):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    if remove_tree(path):
+        return None
+    return f"cgroup {path} could not be removed; in it: {members(path)}"
 
 
 def delete_kind_cluster(directory: Path, name: str) -> str | None:

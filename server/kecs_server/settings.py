@@ -48,6 +48,7 @@ class ServerSettings:
     netns: tasks have networks of their own, but for those in host mode (engine process). What
         realms get that do not say.
     netns_reach: what they reach of the world outside, see `domain.ways_out.parse_place`.
+    cgroup: below it tasks get memory cgroups (engine process); None: what they use is watched.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ServerSettings:
     pid1: bool = False
     netns: bool = False
     netns_reach: Sequence[str] = ()
+    cgroup: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

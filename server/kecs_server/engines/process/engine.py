@@ -36,8 +36,13 @@ from kecs_server.engines.folders import delete_tree
 from kecs_server.engines.folders import open_folder
 from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.machine import this_machine
+from kecs_server.engines.process.cgroups import FILE as CGROUP_FILE
+from kecs_server.engines.process.cgroups import VARIABLE as CGROUP_VARIABLE
+from kecs_server.engines.process.cgroups import Cgroups
+from kecs_server.engines.process.errors import RUNC
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.errors import as_exec_failure
+from kecs_server.engines.process.errors import describe
 from kecs_server.engines.process.launching import COOKIE
 from kecs_server.engines.process.launching import DEFAULT_PATH
 from kecs_server.engines.process.launching import Host
@@ -50,6 +55,7 @@ from kecs_server.engines.process.leftovers import set_subreaper
 from kecs_server.engines.process.link import SupervisorLink
 from kecs_server.engines.process.logwatch import LogWatch
 from kecs_server.engines.process.memory import MemoryWatch
+from kecs_server.engines.process.memory import in_bytes
 from kecs_server.engines.process.namespaces import Namespace
 from kecs_server.engines.process.namespaces import Namespaces
 from kecs_server.engines.process.ports import EVERY_ADDRESS
@@ -93,6 +99,8 @@ class ProcessEngine:
         kernel does with the first process of a PID namespace.
     :param netns: most tasks will have networks of their own; who makes them starts at once, and
         without them the engine does not.
+    :param cgroup: a directory below which tasks get memory cgroups, see `cgroups`; None: what they
+        use is watched.
     """
 
     name = "process"
@@ -106,10 +114,12 @@ class ProcessEngine:
         rootdir: str,
         pid1: bool = False,
         netns: bool = False,
+        cgroup: str | None = None,
     ) -> None:
         self._pid1 = pid1
         self._netns = netns
         self._namespaces: Namespaces | None = None
+        self._cgroups = Cgroups(cgroup, environment_name) if cgroup else None
         self._directory = directory / "tasks"
         self._host = Host(
             environment_name=environment_name,
@@ -180,6 +190,13 @@ class ProcessEngine:
                     task.namespace = self._make_network(addresses)
             except (OSError, EngineError) as error:
                 task.lost = f"the task's network could not be made: {error}"
+            try:
+                if self._cgroups and task.limits_memory():
+                    self._ensure_link()  # where the last one has ended, so have its cgroups
+                    self._cgroups.make_task(spec.task_id, in_bytes(spec.memory))
+                    task.has_cgroup = True
+            except OSError as error:
+                task.lost = f"the task's cgroup could not be made: {error}"
             if task.lost:
                 self._observe(TaskLost(task_id=task.id, reason=task.lost))
                 return
@@ -204,6 +221,7 @@ class ProcessEngine:
                     self._host,
                     it.make_volumes(self._host.directory),
                     it.task.namespace,
+                    self._make_cgroup(it),
                 )
                 link = self._ensure_link()
             except LaunchError as error:
@@ -335,6 +353,8 @@ class ProcessEngine:
             if not link.join(CLOSE_TIMEOUT):
                 link.process.kill()
                 link.join(CLOSE_TIMEOUT)
+        if self._cgroups:
+            self._cgroups.close()
         with self._changed:
             if self._was_subreaper is False:
                 set_subreaper(enabled=False)
@@ -375,7 +395,7 @@ class ProcessEngine:
                 reason = describe_failure(it.launch, event["step"], event["errno"])
                 self._stopped(it, None, reason)
             else:
-                is_excess = it.out_of_memory and event["code"] == KILLED
+                is_excess = event["code"] == KILLED and self._used_too_much(it)
                 self._stopped(it, event["code"], OUT_OF_MEMORY if is_excess else None)
 
     def _on_execution(self, task: Task, event: dict[str, Any]) -> None:
@@ -470,8 +490,13 @@ class ProcessEngine:
         :raises OSError: it cannot be started.
         """
         if self._link is None:
+            variables = {COOKIE: self._host.environment_name}
+            if self._cgroups:
+                (self._host.directory / CGROUP_FILE).write_text(self._cgroups.path)
+                self._cgroups.open()
+                variables[CGROUP_VARIABLE] = self._cgroups.path
             self._link = SupervisorLink(
-                variables={COOKIE: self._host.environment_name},
+                variables=variables,
                 on_event=self._on_event,
                 on_end=self._on_end,
             )
@@ -500,7 +525,27 @@ class ProcessEngine:
         if self._namespaces is ended:
             self._namespaces = None
 
+    def _make_cgroup(self, it: Container) -> str | None:
+        """The file by which the container's processes enter its cgroup, if it has one.
+
+        :raises LaunchError: it cannot be made.
+        """
+        if self._cgroups is None or not it.task.has_cgroup:
+            return None
+        try:
+            return self._cgroups.make_container(it.task.id, it.spec.name, in_bytes(it.spec.memory))
+        except OSError as error:
+            text = f"unable to apply cgroup configuration: {error.filename}: {describe(error)}"
+            raise LaunchError(RUNC.format(text)) from error
+
+    def _used_too_much(self, it: Container) -> bool:
+        if self._cgroups and it.task.has_cgroup:
+            return self._cgroups.has_killed(it.task.id, it.spec.name)
+        return it.out_of_memory
+
     def _watch_memory(self, it: Container, pid: int) -> None:
+        if it.task.has_cgroup:
+            return
         limit, task_limit = it.spec.memory, it.task.spec.memory
         self._memory.add(it.task.id, it.key, pid, limit=limit, task_limit=task_limit)
 
@@ -514,6 +559,8 @@ class ProcessEngine:
         it.phase = Phase.STOPPED
         it.pid = None
         self._memory.drop(it.task.id, it.key)
+        if self._cgroups and it.task.has_cgroup:
+            self._cgroups.drop_container(it.task.id, it.spec.name)
         if it.log.is_live and self._log_watch:
             self._log_watch.unwatch(it.log)
         it.log.end()
@@ -531,5 +578,7 @@ class ProcessEngine:
             task.removed = True
             if task.namespace:
                 task.namespace.drop()
+            if self._cgroups and task.has_cgroup:
+                self._cgroups.drop_task(task.id)
             self._observe(Removed(task_id=task.id))
             self._changed.notify_all()

@@ -60,6 +60,7 @@ class Launch:
     interactive: standard input stays open, nothing ever comes.
     init: a process that reaps and forwards signals comes first.
     isolation: the network of its own to enter; None: the machine's.
+    cgroup: the file by which to enter the container's cgroup; None: it has none.
     limit: seconds after which it is killed.
     """
 
@@ -75,6 +76,7 @@ class Launch:
     interactive: bool = False
     init: bool = False
     isolation: Isolation | None = None
+    cgroup: str | None = None
     limit: float | None = None
 
     def to_wire(self) -> dict[str, Any]:
@@ -87,6 +89,7 @@ def prepare_launch(
     host: Host,
     volumes: Mapping[str, Path],
     namespace: Namespace | None = None,
+    cgroup: str | None = None,
 ) -> Launch:
     """Make the container's directories and find its program.
 
@@ -119,6 +122,7 @@ def prepare_launch(
         interactive=spec.interactive,
         init=spec.init,
         isolation=isolation(spec, directory, namespace) if namespace else None,
+        cgroup=cgroup,
     )
 
 

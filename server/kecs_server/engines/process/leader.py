@@ -16,6 +16,7 @@ from typing import Any
 from typing import NamedTuple
 from typing import NoReturn
 
+from kecs_server.engines.process.cgroups import enter
 from kecs_server.engines.process.isolating import isolate
 from kecs_server.engines.process.kernel import adopt_orphans
 from kecs_server.engines.process.kernel import die_with
@@ -39,6 +40,9 @@ def become_leader(
             close_others(report)
         step = "log"
         make_logs(launch["stdout"], launch["stderr"])
+        if launch["cgroup"]:
+            step = "cgroup"
+            enter(launch["cgroup"])
         if launch["isolation"]:
             step = "network"
             isolate(launch["isolation"])

@@ -19,7 +19,8 @@ when nothing of the container is left, or `LINGER` seconds after the leader's en
 cannot be killed.
 
 End of file on the control descriptor means that the server is gone: all containers are killed,
-then this process ends. SIGTERM, SIGINT and SIGHUP do the same.
+then this process removes their cgroups, if they had any, and ends. SIGTERM, SIGINT and SIGHUP do
+the same.
 
 Subreapers and parent-death signals exist on Linux only. Elsewhere (macOS) the leader's process
 group is killed, which is the best that can be had: a process that has left its group survives.
@@ -43,6 +44,8 @@ from typing import Any
 
 from kecs_server.engines.open_files import inherited
 from kecs_server.engines.open_files import raise_limit
+from kecs_server.engines.process.cgroups import VARIABLE
+from kecs_server.engines.process.cgroups import remove_tree
 from kecs_server.engines.process.forking import Leader
 from kecs_server.engines.process.forking import fork_leader
 from kecs_server.engines.process.kernel import adopt_orphans
@@ -359,4 +362,7 @@ class Supervisor:
 
 
 def main(control: int) -> int:
-    return Supervisor(control).run()
+    code = Supervisor(control).run()
+    if VARIABLE in os.environ:
+        remove_tree(os.environ[VARIABLE])
+    return code

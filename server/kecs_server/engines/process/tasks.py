@@ -125,7 +125,8 @@ def done(result: ExecResult) -> Future[ExecResult]:
 class Task:
     """`removing`: `remove` was called; `removed`: nothing runs any more and `Removed` was sent;
     `lost`: why nothing can be started in it any more; `namespace`: its network, where that is not
-    the machine's. What listens at every address is reached at `address`, there at LOOPBACK.
+    the machine's; `has_cgroup`: the kernel enforces its limits of memory. What listens at every
+    address is reached at `address`, in a network of its own at LOOPBACK.
     """
 
     id: str
@@ -139,6 +140,7 @@ class Task:
     removed: bool = False
     lost: str | None = None
     namespace: Namespace | None = None
+    has_cgroup: bool = False
 
     @classmethod
     def from_spec(cls, spec: TaskSpec, directory: Path) -> Task:
@@ -153,6 +155,10 @@ class Task:
 
     def running(self) -> Iterator[Container]:
         return (c for c in self.containers.values() if c.phase is Phase.RUNNING)
+
+    def limits_memory(self) -> bool:
+        limits = [self.spec.memory, *(c.memory for c in self.spec.containers)]
+        return any(limit is not None for limit in limits)
 
     def is_idle(self) -> bool:
         """Nothing of the task runs."""

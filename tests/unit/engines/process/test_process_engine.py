@@ -395,7 +395,7 @@ def test_directory_that_cannot_be_made(no_leaks: None, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "others"),
     [
-        ("supervisor", ["forking", "isolating", "kernel", "leader", "output"]),
+        ("supervisor", ["cgroups", "forking", "isolating", "kernel", "leader", "output"]),
         ("netns", ["isolating"]),
     ],
 )
