@@ -78,12 +78,26 @@ CONTAINER: list[Row] = [
         )
         for member, value in {
             "user": "a\0",
-            "hostname": "a\0",
             "entryPoint": ["a", "\0"],
             "command": ["a", "\0"],
             "healthCheck": {"command": ["CMD", "a\0"]},
             "environment": [{"name": "A", "value": "\0"}],
         }.items()
+    ),
+    *(
+        (
+            f"{member} {value}",
+            of(**{member: value}),
+            f"The {member} of container 'app' has a blank or a control character in it.",
+        )
+        for member, value in (
+            ("hostname", "a\0"),
+            ("hostname", "a b"),
+            ("extraHosts", [{"hostname": "db\n10.0.0.1 other", "ipAddress": "10.0.0.2"}]),
+            ("extraHosts", [{"hostname": "db", "ipAddress": "10.0.0.2\tother"}]),
+            ("dnsServers", ["10.0.0.2", "10.0.0.3\n"]),
+            ("dnsSearchDomains", ["example\r.com"]),
+        )
     ),
     (
         "NUL in a mount's path",

@@ -67,6 +67,7 @@ def problems(container: Structure, definition: Structure) -> Iterator[str]:
         yield "Container.image contains invalid characters."
     yield from nul_problems(container)
     yield from _memory_problems(container, definition)
+    yield from _name_problems(container)
     yield from _network_problems(container, definition)
     yield from _timeout_problems(container)
     yield from _health_problems(container)
@@ -78,7 +79,6 @@ def nul_problems(container: Structure) -> Iterator[str]:
     texts = {
         "user": [container.get("user")],
         "workingDirectory": [container.get("workingDirectory")],
-        "hostname": [container.get("hostname")],
         "entryPoint": container.get("entryPoint", ()),
         "command": container.get("command", ()),
         "healthCheck": container.get("healthCheck", {}).get("command", ()),
@@ -114,6 +114,23 @@ def _memory_problems(container: Structure, definition: Structure) -> Iterator[st
             "'memoryReservation' must be specified."
         )
     yield from size_problems(container)
+
+
+def _name_problems(container: Structure) -> Iterator[str]:
+    """Of what becomes words of /etc/hosts and /etc/resolv.conf. What ECS says is not known."""
+    hosts = container.get("extraHosts", ())
+    texts = {
+        "hostname": [container.get("hostname", "")],
+        "extraHosts": [text for host in hosts for text in host.values()],
+        "dnsServers": container.get("dnsServers", ()),
+        "dnsSearchDomains": container.get("dnsSearchDomains", ()),
+    }
+    for member, found in texts.items():
+        if any(" " in text or not text.isprintable() for text in found):
+            yield (
+                f"The {member} of container '{container['name']}' has a blank or a control "
+                "character in it."
+            )
 
 
 def _network_problems(container: Structure, definition: Structure) -> Iterator[str]:
