@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 
 from kecs_server.engines.logs import LogEntry
-
-_log = logging.getLogger(__name__)
 
 Structure = dict[str, Any]
 
@@ -19,8 +17,6 @@ MAX_EVENT = 262_118
 
 OVERHEAD = 26
 """Bytes that each event counts for besides its text."""
-
-SEARCH_SECONDS = 1.0
 
 MAX_BATCH = 1_048_576
 MAX_EVENTS = 10_000
@@ -41,13 +37,9 @@ def single(entries: Iterable[LogEntry]) -> Iterator[Event]:
 
 
 class Joiner:
-    """Joins lines to events that begin where `first_line` is found, and have the first's time.
+    """Joins lines to events that begin where `first_line` says so, and have the first's time."""
 
-    The driver's patterns take time in proportion to the line. One that here takes longer than
-    `SEARCH_SECONDS` is given up, and each line is an event from there on.
-    """
-
-    def __init__(self, first_line: Any) -> None:
+    def __init__(self, first_line: Callable[[bytes], bool]) -> None:
         self._first_line = first_line
         self._text = b""
         self._time = 0.0
@@ -61,22 +53,11 @@ class Joiner:
         """The events that are at their end now."""
         for time, line in single(entries):
             is_too_long = len(self._text) + len(line) > MAX_EVENT
-            if is_too_long or self._begins(line):
+            if is_too_long or self._first_line(line):
                 yield from self.rest()
             if not self._text:
                 self._time = time
             self._text += line + b"\n"
-
-    def _begins(self, line: bytes) -> bool:
-        if self._first_line is None:
-            return True
-        try:
-            found = self._first_line.search(line, timeout=SEARCH_SECONDS, concurrent=True)
-        except TimeoutError:
-            _log.warning("awslogs-multiline-pattern is given up: it takes too long for a line")
-            self._first_line = None
-            return True
-        return found is not None
 
     def rest(self) -> Iterator[Event]:
         """The event that may be gone on with, as it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
@@ -102,7 +103,7 @@ class LogGroup:
     name: str
     prefix: str | None
     is_created: bool
-    first_line: Any = None
+    first_line: Callable[[bytes], bool] | None = None
     flush_after: float = log_options.FLUSH_SECONDS
 
     def stream(self, container: str, task_id: str) -> str | None:

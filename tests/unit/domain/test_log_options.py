@@ -74,14 +74,39 @@ def test_accepted(options: dict[str, str]) -> None:
     ],
 )
 def test_dates_are_found_wherever_they_are_in_a_line(dates: str, line: bytes) -> None:
-    pattern = first_line({DATES: dates})
-    assert pattern is not None
-    assert pattern.search(line)
-    assert not pattern.search(b"    at com.example.App.main(App.java:17)")
+    is_first = first_line({DATES: dates})
+    assert is_first is not None
+    assert is_first(line)
+    assert not is_first(b"    at com.example.App.main(App.java:17)")
 
 
-def test_patterns_have_the_drivers_classes_of_characters() -> None:
-    assert first_line({PATTERN: "^[[:digit:]]{4}"}).search(b"2024 one")
+@pytest.mark.parametrize(
+    ("pattern", "line"),
+    [
+        ("^[[:digit:]]{4}", b"2024 one"),
+        (r"\pL\d\z", "line ä1".encode()),
+        (r"^\Q[a.*\E", b"[a.*] one"),
+        ("^a(?i)b", b"aB"),
+        ("^..$", b"\xff\xfe"),
+    ],
+)
+def test_patterns_are_those_of_go(pattern: str, line: bytes) -> None:
+    is_first = first_line({PATTERN: pattern})
+    assert is_first is not None
+    assert is_first(line)
+    assert not is_first(b"    at com.example.App.main(App.java:17)")
+
+
+@pytest.mark.parametrize("pattern", [r"a\Z", "(?=a)", "a++", r"(a)\1", "a{1001}"])
+def test_what_go_does_not_have_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"^awslogs could not parse multiline pattern key"):
+        first_line({PATTERN: pattern})
+
+
+def test_no_pattern_takes_long() -> None:
+    is_first = first_line({PATTERN: "^(a|aa)+$"})
+    assert is_first is not None
+    assert not is_first(b"a" * 100_000 + b"!")
 
 
 def test_without_either_each_line_is_an_event() -> None:
