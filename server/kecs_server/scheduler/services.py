@@ -73,6 +73,7 @@ def reconcile(
     if not touched and not is_waiting:
         _settle(service, seen, now)
         _warn_if_blocked(service, tasks, members, now)
+        _warn_if_protected(service, members, now)
     at = min((at for at in moments if at > now), default=None)
     return Outcome(touched, progress.calls, at)
 
@@ -165,6 +166,18 @@ def _warn_if_blocked(
     is_old_left = any(task.started_by != service.primary.id for task in tasks)
     if is_quiet and is_old_left:
         warn(service, _BLOCKED, now)
+
+
+def _warn_if_protected(service: Service, members: Mapping[str, Member], now: float) -> None:
+    """Say that there are more tasks than desired, none of which may be stopped (ecs-facts 7.7)."""
+    live = [member for member in members.values() if not member.is_stopping]
+    if len(live) > service.desired_count < sum(member.is_protected for member in live):
+        text = (
+            f"was unable to reach steady state because task set ({service.primary.id}) was unable "
+            "to scale in. Reason: The number of protected tasks are more than the desired count of "
+            "tasks."
+        )
+        warn(service, text, now)
 
 
 def _drain(service: Service, tasks: Sequence[Task], now: float) -> Outcome:

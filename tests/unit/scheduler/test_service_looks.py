@@ -157,3 +157,22 @@ def test_one_port_of_two_protocols_is_two() -> None:
     assert len(world.started()) == 1
     world.deploy("3", {"containerPort": 53, "hostPort": 53, "protocol": "udp"})
     assert len(world.started()) == 1
+
+
+def test_protected_tasks_that_are_too_many_are_told() -> None:
+    world = World(3)
+    world.settle()
+    for task in world.cluster.tasks.values():
+        task.protected_until = world.now + 60
+    world.service.want(1)
+    world.look()
+    world.pass_time(1)
+    told = (
+        "was unable to reach steady state because task set (ecs-svc/1) was unable to scale in. "
+        "Reason: The number of protected tasks are more than the desired count of tasks."
+    )
+    assert world.texts().count(told) == 1
+    assert len(world.live()) == 3
+    world.pass_time(60)
+    assert len(world.live()) == 1
+    assert world.texts().count(told) == 1
