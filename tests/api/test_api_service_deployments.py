@@ -23,6 +23,8 @@ from pytest_kecs.admin import AdminClient
 from pytest_kecs.kecs import Kecs
 from pytest_kecs.waiting import WaitError
 
+REGISTRY = "arn:aws:servicediscovery:us-east-1:123456789012:service/srv-1"
+
 pytestmark = pytest.mark.documented
 
 UNKNOWN = PREFIX + "service-deployment/default/s/" + "x" * 21
@@ -367,6 +369,16 @@ def test_services_by_namespace(app: Any) -> None:
     names = [arn.rpartition("/")[2] for arn in first["serviceArns"] + rest["serviceArns"]]
     assert sorted(names) == ["by-default", "named"]
     assert call(namespace="unknown")["serviceArns"] == []
+    app.update_service(
+        service="named", serviceConnectConfiguration={"enabled": True, "namespace": "external"}
+    )
+    app.delete_service(service="elsewhere")
+    assert [arn.rpartition("/")[2] for arn in call(namespace="external")["serviceArns"]] == [
+        "named"
+    ]
+    assert [arn.rpartition("/")[2] for arn in call(namespace="internal")["serviceArns"]] == [
+        "by-default"
+    ]
     for bad in ("", "a/b c", "arn:aws:ecs:us-east-1:123456789012:cluster/default"):
         assert refusal(call, namespace=bad)[0] == INVALID
 
@@ -392,3 +404,39 @@ def test_balancers_that_are_refused(app: Any, params: dict[str, Any], message: s
     code, text = refusal(app.create_service, **request, loadBalancers=[params])
     assert code == INVALID
     assert message in (None, text)
+
+
+@pytest.mark.inferred
+@pytest.mark.parametrize(
+    ("registry", "message"),
+    [
+        ({"registryArn": "x"}, "Invalid arn syntax."),
+        ({"registryArn": REGISTRY, "port": 80, "containerName": "app"}, None),
+        ({"registryArn": REGISTRY}, None),
+        (
+            {"registryArn": REGISTRY, "containerName": "app", "containerPort": 81},
+            "The container app did not have a container port 81 defined.",
+        ),
+    ],
+)
+def test_registries_that_are_refused(
+    app: Any, registry: dict[str, Any], message: str | None
+) -> None:
+    register(app, "web", container(portMappings=[{"containerPort": 80}]))
+    request = {"serviceName": "s", "taskDefinition": "web", "desiredCount": 0}
+    code, text = refusal(app.create_service, **request, serviceRegistries=[registry])
+    assert code == INVALID
+    assert message in (None, text)
+
+
+@pytest.mark.inferred
+def test_two_aliases_are_refused(app: Any) -> None:
+    register(app, "web", container(portMappings=[{"containerPort": 80, "name": "http"}]))
+    request = {"serviceName": "s", "taskDefinition": "web", "desiredCount": 0}
+    connect = {
+        "enabled": True,
+        "namespace": "internal",
+        "services": [{"portName": "http", "clientAliases": [{"port": 80}, {"port": 81}]}],
+    }
+    answer = refusal(app.create_service, **request, serviceConnectConfiguration=connect)
+    assert answer[0] == INVALID

@@ -70,6 +70,8 @@ class Deployment:
     network_configuration: Structure | None = None
     settings: Structure = field(default_factory=dict)
     """Members of the revision that are given back as they came (load balancers, ...)."""
+    namespace: str | None = None
+    """ARN of the Cloud Map namespace in which Service Connect has it."""
     uses_alternate: bool = False
     """Whether its tasks are in the alternate target groups of its load balancers."""
     desired_count: int = 0
@@ -106,6 +108,7 @@ class Deployment:
             platform_version=self.platform_version,
             network_configuration=self.network_configuration,
             settings=self.settings,
+            namespace=self.namespace,
         )
 
 

@@ -11,7 +11,6 @@ from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.cluster_rules import check_configuration
 from kecs_server.domain.cluster_rules import checked_settings
-from kecs_server.domain.cluster_rules import namespace_of
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.tags import checked_tags
 from kecs_server.errors import ClientException
@@ -26,6 +25,7 @@ from kecs_server.operations import views
 from kecs_server.operations.account_settings import insights_of
 from kecs_server.operations.capacity import associable
 from kecs_server.operations.capacity import checked_strategy
+from kecs_server.operations.discovery import namespace_arn
 from kecs_server.operations.paging import page_by_name
 from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
@@ -71,6 +71,7 @@ def create_cluster(call: Call, params: Structure) -> Structure:
         cluster.attach(providers, call.now)
         cluster.is_provisioning = True
     call.store.clusters[name] = cluster
+    _keep_name(call, params, cluster.service_connect_defaults)
     return {"cluster": views.cluster_view(cluster, call.now, whole=True), "clusterCount": 1}
 
 
@@ -115,6 +116,7 @@ def update_cluster(call: Call, params: Structure) -> Structure:
         cluster.configuration = params["configuration"]
     if "serviceConnectDefaults" in params:
         cluster.service_connect_defaults = defaults
+        _keep_name(call, params, defaults)
     return _updated(call, cluster, "SETTINGS", "CONFIGURATIONS")
 
 
@@ -167,7 +169,14 @@ def _updated(call: Call, cluster: Cluster, *include: str) -> Structure:
 
 def _service_connect_defaults(call: Call, params: Structure) -> Structure | None:
     defaults = params.get("serviceConnectDefaults")
-    return namespace_of(defaults, call.account, call.region) if defaults else None
+    arn = namespace_arn(call, defaults) if defaults else None
+    return {"namespace": arn} if arn else None
+
+
+def _keep_name(call: Call, params: Structure, defaults: Structure | None) -> None:
+    if defaults is not None:
+        given = params["serviceConnectDefaults"]["namespace"]
+        call.store.discovery.keep_name(given, defaults["namespace"])
 
 
 def _refuse_those_of_others(call: Call, providers: Mapping[str, CapacityProvider]) -> None:

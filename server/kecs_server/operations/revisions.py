@@ -56,7 +56,7 @@ class Target:
             settings=deployment.settings,
         )
 
-    def deployment(self, now: float) -> Deployment:
+    def deployment(self, now: float, namespace: str | None = None) -> Deployment:
         return Deployment(
             task_definition=self.definition,
             created_at=now,
@@ -66,6 +66,7 @@ class Target:
             platform_version=self.platform_version,
             network_configuration=self.network_configuration,
             settings=self.settings,
+            namespace=namespace,
         )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import NotImplementedException
+from kecs_server.operations.discovery import check_connect
+from kecs_server.operations.discovery import check_registries
 
 Structure = dict[str, Any]
 
@@ -107,8 +109,7 @@ def check_links(params: Structure, settings: Structure, definition: TaskDefiniti
     for balancer in balancers:
         _check_balancer(balancer, definition)
     registries = settings.get("serviceRegistries", [])
-    if len(registries) > 1:
-        raise InvalidParameterException("A service can have at most one service registry.")
+    check_registries(registries, definition)
     for registry in registries:
         if "containerName" in registry:
             _check_port(registry["containerName"], registry.get("containerPort"), definition)
@@ -116,17 +117,7 @@ def check_links(params: Structure, settings: Structure, definition: TaskDefiniti
         raise InvalidParameterException(
             "A role is only for services with load balancers whose network mode is not awsvpc."
         )
-    ports = {
-        mapping.get("name")
-        for container in definition.containers
-        for mapping in container["portMappings"]
-    }
-    for service in settings.get("serviceConnectConfiguration", {}).get("services", ()):
-        if service["portName"] not in ports:
-            raise InvalidParameterException(
-                f"portName({service['portName']}) does not refer to any named PortMapping in the "
-                "container definitions"
-            )
+    check_connect(settings.get("serviceConnectConfiguration", {}), definition)
 
 
 def _check_balancer(balancer: Structure, definition: TaskDefinition) -> None:

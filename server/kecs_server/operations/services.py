@@ -8,7 +8,6 @@ from typing import Any
 from kecs_server.domain import deploying
 from kecs_server.domain.arns import NAME
 from kecs_server.domain.cluster import Cluster
-from kecs_server.domain.cluster_rules import namespace_of
 from kecs_server.domain.service import ACTIVE
 from kecs_server.domain.service import DRAINING
 from kecs_server.domain.service import INACTIVE
@@ -17,6 +16,7 @@ from kecs_server.domain.tags import checked_tags
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import ServiceNotActiveException
 from kecs_server.errors import ServiceNotFoundException
+from kecs_server.operations import discovery
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
 from kecs_server.operations import service_rules as rules
@@ -24,7 +24,6 @@ from kecs_server.operations import views
 from kecs_server.operations.deployment_rules import checked_configuration
 from kecs_server.operations.gateway_connectors import checked_gateways
 from kecs_server.operations.gateway_connectors import connect
-from kecs_server.operations.paging import page
 from kecs_server.operations.paging import page_by_name
 from kecs_server.operations.registering import have_hosts
 from kecs_server.operations.registry import Call
@@ -70,7 +69,7 @@ def create_service(call: Call, params: Structure) -> Structure:
     placement.check_platform_fits(definition, target.platform_version)
     rules.check_links(params, target.settings, definition)
     rules.check_sides(configuration, target.settings)
-    _own_namespace(call, target.settings)
+    namespace = discovery.namespace_for(call, cluster, target.settings)
     connectors = params.get("gatewayConnectors", [])
     gateways = checked_gateways(call, cluster, definition, connectors)
     check_volumes(
@@ -101,8 +100,9 @@ def create_service(call: Call, params: Structure) -> Structure:
         enable_managed_tags=params.get("enableECSManagedTags", False),
         enable_execute_command=params.get("enableExecuteCommand", False),
     )
-    deploying.begin(service, target.deployment(call.now), call.now)
+    deploying.begin(service, target.deployment(call.now, namespace), call.now)
     cluster.services[service.name] = service
+    call.store.discovery.note(service)
     have_hosts(call, cluster, capacity.runs_on)
     connect(call, cluster, service, connectors, gateways)
     call.realm.touch_service(cluster, service)
@@ -120,7 +120,7 @@ def update_service(call: Call, params: Structure) -> Structure:
     rules.refuse_what_is_to_come(params)
     target = updated_target(call, cluster, service, params)
     rules.check_links(params, target.settings, target.definition)
-    _own_namespace(call, target.settings)
+    namespace = discovery.namespace_for(call, cluster, target.settings)
     connectors = params.get("gatewayConnectors", service.gateway_connectors)
     gateways = checked_gateways(call, cluster, target.definition, connectors)
     changes: Structure = {}
@@ -145,7 +145,8 @@ def update_service(call: Call, params: Structure) -> Structure:
     service.want(service.desired_count)
     service.settings.update({name: params[name] for name in _ECHOED if name in params})
     if params.get("forceNewDeployment", False) or target != Target.of(service.primary):
-        deploying.begin(service, target.deployment(call.now), call.now)
+        deploying.begin(service, target.deployment(call.now, namespace), call.now)
+        call.store.discovery.note(service)
     service.gateway_connectors = connectors
     connect(call, cluster, service, connectors, gateways)
     service.is_steady = False
@@ -170,6 +171,7 @@ def delete_service(call: Call, params: Structure) -> Structure:
         )
     service.status = DRAINING
     service.want(0)
+    call.store.discovery.forget(service)
     connect(call, cluster, service, [], [])
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
@@ -227,40 +229,3 @@ def _is_repeated(existing: Service, params: Structure) -> bool:
     """A create call with the token and the arguments of the one that made the service."""
     has_token = bool(params.get("clientToken"))
     return has_token and existing.status != INACTIVE and existing.request == params
-
-
-@registry.operation("ListServicesByNamespace")
-def list_services_by_namespace(call: Call, params: Structure) -> Structure:
-    """Services of all clusters whose Service Connect names the namespace, or whose cluster does
-    where they name none. Without Cloud Map, one that nobody uses is a namespace without services.
-    """
-    wanted = namespace_of({"namespace": params["namespace"]}, call.account, call.region)
-    if wanted is None:
-        raise InvalidParameterException("Namespace can not be blank.")
-    arns = [
-        service.arn
-        for cluster in call.store.clusters.values()
-        for service in cluster.services.values()
-        if service.status == ACTIVE and _namespace(call, cluster, service) == wanted
-    ]
-    shown, token = page(arns, params, key=lambda arn: (arn,), default=10)
-    return {"serviceArns": shown, **token}
-
-
-def _namespace(call: Call, cluster: Cluster, service: Service) -> Structure | None:
-    """The namespace that the service is in, if it is in one."""
-    settings = service.primary.settings
-    if not settings.get("serviceConnectConfiguration", {}).get("enabled", False):
-        return None
-    return _own_namespace(call, settings) or cluster.service_connect_defaults
-
-
-def _own_namespace(call: Call, settings: Structure) -> Structure | None:
-    """The namespace that a service names itself.
-
-    :raises InvalidParameterException: it is none.
-    """
-    connect = settings.get("serviceConnectConfiguration", {})
-    if "namespace" not in connect:
-        return None
-    return namespace_of(connect, call.account, call.region)

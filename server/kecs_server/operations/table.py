@@ -14,6 +14,7 @@ from kecs_server.operations import daemon_deployments
 from kecs_server.operations import daemon_task_definitions
 from kecs_server.operations import daemons
 from kecs_server.operations import deployments
+from kecs_server.operations import discovery
 from kecs_server.operations import execute_command
 from kecs_server.operations import express
 from kecs_server.operations import gateways
@@ -29,7 +30,7 @@ FAMILIES = {
     "Capacity providers": (capacity_providers,),
     "Task definitions": (task_definitions,),
     "Tasks": (tasks, task_protection, execute_command),
-    "Services": (services,),
+    "Services": (services, discovery),
     "Express services": (express,),
     "Service deployments": (deployments,),
     "Daemons": (daemons, daemon_deployments, daemon_task_definitions),

@@ -16,6 +16,7 @@ from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.ingress import Place
 from kecs_server.domain.ordered import Ordered
 from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.state.discovery import Discovery
 
 Structure = dict[str, Any]
 
@@ -47,6 +48,7 @@ class Store:
     capacity_providers: dict[str, CapacityProvider] = field(default_factory=dict)
     account_settings: dict[str, dict[str, str]] = field(default_factory=dict)
     """Values by name, by the ARN of the principal."""
+    discovery: Discovery = field(default_factory=Discovery)
 
     def __post_init__(self) -> None:
         for name in BUILT_IN:

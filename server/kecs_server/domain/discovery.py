@@ -1,0 +1,139 @@
+"""Names under which tasks find services: of Service Connect and Cloud Map (ecs-facts 7.9)."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kecs_server.domain import deploying
+from kecs_server.domain.ports import ports_of
+from kecs_server.domain.service import Service
+from kecs_server.domain.task import Status
+from kecs_server.domain.task import Task
+from kecs_server.domain.task_definition import TaskDefinition
+
+Structure = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What is reached at `host`:`port`: the port of its tasks that has the name `port_name`, or
+    else `container_port` of `container`.
+    """
+
+    host: str
+    port: int
+    service: Service
+    port_name: str | None = None
+    container: str = ""
+    container_port: int = 0
+
+    def place(self, definition: TaskDefinition) -> tuple[str, int] | None:
+        """The container and its port in a task of this definition."""
+        if self.port_name is None:
+            return self.container, self.container_port
+        return named_port(definition, self.port_name)
+
+
+def named_port(definition: TaskDefinition, name: str) -> tuple[str, int] | None:
+    for container in definition.containers:
+        for mapping in container["portMappings"]:
+            if mapping.get("name") == name and "containerPort" in mapping:
+                return container["name"], mapping["containerPort"]
+    return None
+
+
+def connect_endpoints(service: Service, namespace: str) -> Iterator[Endpoint]:
+    """Of a service that has Service Connect; without a name of its own an alias is called
+    `discoveryName.namespace`.
+    """
+    for each in service.primary.settings["serviceConnectConfiguration"].get("services", ()):
+        name = each.get("discoveryName", each["portName"])
+        for alias in each.get("clientAliases", ()):
+            yield Endpoint(
+                host=alias.get("dnsName") or f"{name}.{namespace}",
+                port=alias["port"],
+                service=service,
+                port_name=each["portName"],
+            )
+
+
+def registry_endpoints(service: Service, host: str) -> Iterator[Endpoint]:
+    """Of a service that registers its tasks under the name `host`, at the port that its registry
+    names, or at all TCP ports that its containers map.
+    """
+    [registry] = service.primary.settings["serviceRegistries"]
+    port = registry.get("containerPort", registry.get("port"))
+    for container in service.primary.task_definition.containers:
+        if registry.get("containerName", container["name"]) != container["name"]:
+            continue
+        for number, protocol in ports_of(container):
+            if protocol == "tcp" and port in (None, number):
+                yield Endpoint(
+                    host=host,
+                    port=number,
+                    service=service,
+                    container=container["name"],
+                    container_port=number,
+                )
+
+
+def mark_of(realm: str, service_arn: str) -> str:
+    """What tells the tasks of a service from all others of a server; 16 hex digits."""
+    return hashlib.blake2b(f"{realm} {service_arn}".encode(), digest_size=8).hexdigest()
+
+
+class Turns:
+    """Whose turn it is of the tasks that serve an endpoint: in a circle, and where two revisions
+    have traffic, each as often as its weight says.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def order(self, service: Service, tasks: Sequence[Task]) -> list[Task]:
+        """All tasks that can serve, the one whose turn it is first."""
+        serving = [task for task in tasks if _serves(task)]
+        healthy = [task for task in serving if task.health_status != "UNHEALTHY"]
+        number = next(self._numbers)
+        candidates = healthy or serving
+        weights = deploying.weights(service, "production")
+        if len(weights) > 1:
+            first = _chosen(weights, number)
+            candidates = [
+                task for task in candidates if weights.get(_revision(task), 0) > 0
+            ] or candidates
+            preferred = [task for task in candidates if _revision(task) == first]
+            others = [task for task in candidates if _revision(task) != first]
+            return _turned(preferred, number) + others
+        return _turned(candidates, number)
+
+
+def _serves(task: Task) -> bool:
+    return task.last_status == Status.RUNNING and task.desired_status == "RUNNING"
+
+
+def _revision(task: Task) -> str:
+    return (task.started_by or "").rpartition("/")[2]
+
+
+def _chosen(weights: Mapping[str, float], number: int) -> str:
+    """The revision for the request of this number; of 100 in a row each has as many as it should,
+    spread evenly.
+    """
+    names = sorted(weights, key=lambda name: weights[name])
+    for name in names[:-1]:
+        share = weights[name] / 100
+        if int((number + 1) * share + 1e-9) > int(number * share + 1e-9):
+            return name
+    return names[-1]
+
+
+def _turned(tasks: list[Task], number: int) -> list[Task]:
+    begin = number % len(tasks) if tasks else 0
+    return tasks[begin:] + tasks[:begin]
