@@ -199,9 +199,10 @@ def test_the_machines_services_are_reached_by_name(
 
 
 def test_a_task_finds_its_agent_and_role(kecs: Kecs, define: Define) -> None:
-    """As an unmodified SDK does."""
+    """As an unmodified SDK does, though the agent's port is the task's own at every address."""
     program = """
-import boto3, json, os, urllib.request
+import boto3, json, os, socket, urllib.request
+own = socket.create_server(("0.0.0.0", 80))
 base = os.environ["ECS_CONTAINER_METADATA_URI_V4"]
 with urllib.request.urlopen(base + "/task", timeout=20) as answer:
     task = json.load(answer)

@@ -1,7 +1,7 @@
 """What a task with a network of its own reaches of the machine around it, and by which name.
 
-It has a loopback device and no more. A way out is an address and port inside at which this server
-listens, and what it leads to; names are lines of the containers' /etc/hosts.
+A way out is an address and port at which this server listens for the task, and what it leads to;
+names are lines of the containers' /etc/hosts. The address is none of the task's own.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """What is accepted at `address` and `port` inside leads to `target` outside."""
+    """What connects to `address` and `port` inside is led to `target` outside."""
 
     address: str
     port: int
@@ -50,8 +50,8 @@ class WayOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnNetwork:
-    """Of a task. `addresses` are those of its loopback device, besides 127.0.0.0/8 and ::1;
-    `hosts` are lines of /etc/hosts: name -> address.
+    """Of a task. `addresses` are all that is reached from it; `hosts` are lines of /etc/hosts:
+    name -> address.
     """
 
     addresses: tuple[str, ...] = ()
@@ -119,11 +119,6 @@ def named_by(environment: Mapping[str, str], argv: Iterable[str]) -> Iterator[Pl
             port = environment.get("PORT".join(name.rsplit("HOST", 1)), "")
             if _is_port(port):
                 yield Place(HOST_NAME, int(port))
-
-
-def without(places: Iterable[Place], ports: Collection[int]) -> list[Place]:
-    """What can be led out when the task's own programs are to listen on `ports`."""
-    return [place for place in places if place.port not in ports]
 
 
 def _free_addresses(taken: Collection[str]) -> Iterator[str]:

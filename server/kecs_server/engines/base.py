@@ -383,7 +383,8 @@ class Engine(Protocol):
         """
 
     def listen(self, task_id: str, address: str, port: int) -> socket.socket:
-        """A socket of this server that listens in the network of a task with an `own_network`.
+        """A socket of this server that listens at one of the addresses that a task with an
+        `own_network` reaches, for that task alone.
 
         :raises OSError: the port is taken, or the task has no such network.
         """

@@ -28,7 +28,6 @@ from kecs_server.domain.ways_out import Place
 from kecs_server.domain.ways_out import from_inside
 from kecs_server.domain.ways_out import lay_out
 from kecs_server.domain.ways_out import named_by
-from kecs_server.domain.ways_out import without
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import Mount
 from kecs_server.engines.base import TaskSpec
@@ -191,8 +190,7 @@ def _own_network(
             *check.get("command", ()),
         )
         places += named_by({**container.environment, **container.secrets}, argv)
-    listened = {port for container in containers for port, _ in container.ports}
-    return lay_out(without(places, listened), surroundings.agent_port)
+    return lay_out(places, surroundings.agent_port)
 
 
 def _container_spec(task: Task, container: Container, surroundings: Surroundings) -> ContainerSpec:

@@ -296,7 +296,7 @@ class ProcessEngine:
             namespace = task.namespace if task else None
         if namespace is None:
             raise ConnectionRefusedError("the task has no network of its own")
-        return namespace.listen(address, port)
+        return namespace.face(address, port)
 
     def _whereabouts(self, task_id: str, container: str) -> tuple[int, Task]:
         """The container's first process, and its task.

@@ -62,6 +62,7 @@ _STEPS = {
     "map": "a user in a user namespace",
     "net": "a network namespace",
     "loopback": "the loopback device of a network namespace",
+    "link": "a pair of network devices (veth) that leads out of a network namespace",
     "mount": "an /etc/hosts of its own",
 }
 
@@ -107,16 +108,20 @@ class Namespaces:
         threading.Thread(target=self._watch, name="netns-watch", daemon=True).start()
 
     def make(self, addresses: Sequence[str]) -> Namespace:
-        """A network with nothing but a loopback device, which has these addresses too.
+        """A network from which nothing but these addresses is reached.
 
         :raises OSError: the system has no more, or who makes them is gone.
         """
         made, _ = self._ask(do="make", addresses=list(addresses))
         return Namespace(owner=self, number=made["number"], path=made["path"], user=self.user)
 
-    def open(self, number: int, family: int, kind: int) -> socket.socket:
-        """:raises OSError: as `make`."""
-        _, fds = self._ask(do="open", number=number, family=family, kind=kind)
+    def open(self, number: int, family: int, kind: int, *, faces: bool = False) -> socket.socket:
+        """A socket in a network or, if it `faces` it, at what is reached from there.
+
+        :raises OSError: as `make`.
+        """
+        do = "face" if faces else "open"
+        _, fds = self._ask(do=do, number=number, family=family, kind=kind)
         if not fds:  # which arrived, but had no number left to get here
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return socket.socket(fileno=fds[0])
@@ -185,9 +190,12 @@ class Namespace:
         """A socket in it. :raises OSError: the system has no more, or the network is gone."""
         return self.owner.open(self.number, family, kind)
 
-    def listen(self, address: str, port: int) -> socket.socket:
-        """:raises OSError: the port is taken, or as `open`."""
-        made = self.open(socket.AF_INET, socket.SOCK_STREAM)
+    def face(self, address: str, port: int) -> socket.socket:
+        """A socket that listens at an address which is reached from it.
+
+        :raises OSError: the port is taken, or as `open`.
+        """
+        made = self.owner.open(self.number, socket.AF_INET, socket.SOCK_STREAM, faces=True)
         try:
             made.bind((address, port))
             made.listen(128)

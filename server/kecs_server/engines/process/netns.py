@@ -4,13 +4,18 @@ Run by `link.BOOT`; the control descriptor is one end of a pair of SOCK_SEQPACKE
 which each packet is one JSON object:
 
     here, at first: {"ready": null}, or {"step", "errno"}: the system forbids it
-    server: {"do": "make", "addresses": [...]}   a network whose loopback device has these, too
+    server: {"do": "make", "addresses": [...]}   a network from which these are reached
     here:   {"number", "path"}                   `path` leads to its namespace
     server: {"do": "open", "number", "family", "kind"}
     here:   {}, and the descriptor of a socket in that network
+    server: {"do": "face", "number", "family", "kind"}
+    here:   {}, and that of one which can be bound to those addresses, for that network alone
     server: {"do": "drop", "number"}
     here:   {}                                   the network ends with the last that uses it
     here:   {"step", "errno"}                    in place of an answer: it could not be done
+
+A network has a loopback device, and one that leads to the network which this process is in. There
+are the addresses that tasks reach, so that in theirs all addresses and ports are their own.
 
 An ordinary user may make networks in a user namespace of his own. There is one for all, in which
 he is who he was; root needs none. End of file means that the server is gone: this process ends,
@@ -22,6 +27,7 @@ Standard library only; Linux only.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import socket
@@ -37,19 +43,27 @@ from kecs_server.engines.process.isolating import HOSTS
 from kecs_server.engines.process.isolating import mount_instead
 from kecs_server.engines.process.isolating import setns
 from kecs_server.engines.process.isolating import unshare
+from kecs_server.engines.process.netlink import Netlink
 
 LONGEST_PACKET = 1 << 16
 SIOCSIFFLAGS = 0x8914
-SIOCSIFADDR = 0x8916
-SIOCSIFNETMASK = 0x891C
 IFF_UP = 0x1
 FIRST_FREE_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+ARP_IGNORE = "/proc/sys/net/ipv4/conf/all/arp_ignore"
+DEVICE = "eth0"
+FIRST_ADDRESS = 0x64400001
+"""100.64.0.1. Networks have an address each, of 100.64.0.0/10; it returns when all were used."""
+
+MOST_ADDRESSES = (1 << 22) - 2
 
 
 class Networks:
     def __init__(self) -> None:
         self._step = ""
         self._home = -1
+        self._faced: set[str] = set()
+        self._numbers = itertools.count()
+        self._devices: dict[int, str] = {}  # which leads to the network of a number
 
     def serve(self, control: socket.socket) -> None:
         """Answer until the server hangs up."""
@@ -79,7 +93,9 @@ class Networks:
         """Do once all that tasks need, so that nothing is refused later."""
         if os.geteuid() != 0:
             self._become_same_user()
-        self._home = self._make([])
+        self._home = self._enter_new()
+        write(ARP_IGNORE, "0")  # its addresses are not those of the devices that ask for them
+        self._do_drop(self._make(["192.0.2.1"]))
         self._step = "mount"
         unshare(CLONE_NEWNS)
         mount_instead(HOSTS, HOSTS)
@@ -109,34 +125,65 @@ class Networks:
         finally:
             setns(self._home, CLONE_NEWNET)
 
+    def _do_face(self, number: int, family: int, kind: int) -> socket.socket:
+        self._step = "socket"
+        made = socket.socket(family, kind)
+        device = self._devices[number].encode()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+        return made
+
     def _do_drop(self, number: int) -> dict[str, Any]:
         self._step = "drop"
+        self._devices.pop(number, None)
         os.close(number)
         return {}
 
     def _make(self, addresses: Sequence[str]) -> int:
         """A new network, in which this process does not stay; returns the descriptor."""
         self._step = "net"
-        unshare(CLONE_NEWNET)
+        made = self._enter_new()
         try:
-            self._step = "loopback"
-            bring_up(addresses)
-            write(FIRST_FREE_PORT, "0")  # as Docker does: port 80 needs no rights
-            return os.open("/proc/self/ns/net", os.O_RDONLY)
+            if addresses:
+                self._connect(made, addresses)
+        except OSError:
+            os.close(made)
+            raise
         finally:
-            if self._home >= 0:
-                setns(self._home, CLONE_NEWNET)
+            setns(self._home, CLONE_NEWNET)
+        return made
+
+    def _connect(self, made: int, addresses: Sequence[str]) -> None:
+        """Lead from the network that this process has entered to these addresses at home."""
+        self._step = "link"
+        number = next(self._numbers)
+        device = f"task{number}"
+        own = struct.pack("!I", FIRST_ADDRESS + number % MOST_ADDRESSES)
+        with Netlink() as netlink:
+            netlink.make_pair(DEVICE, device, self._home)
+            bring_up(DEVICE)
+            netlink.add_addresses(DEVICE, [socket.inet_ntoa(own)])
+            netlink.add_routes(DEVICE, addresses)
+        setns(self._home, CLONE_NEWNET)
+        bring_up(device)
+        with Netlink() as netlink:
+            netlink.add_routes(device, [socket.inet_ntoa(own)])
+            netlink.add_addresses("lo", [each for each in addresses if each not in self._faced])
+        self._faced |= set(addresses)
+        self._devices[made] = device
+
+    def _enter_new(self) -> int:
+        """:returns: the descriptor of a new network."""
+        unshare(CLONE_NEWNET)
+        self._step = "loopback"
+        bring_up("lo")
+        write(FIRST_FREE_PORT, "0")  # as Docker does: port 80 needs no rights
+        return os.open("/proc/self/ns/net", os.O_RDONLY)
 
 
-def bring_up(addresses: Sequence[str]) -> None:
-    """Put the loopback device into service, with more addresses than its own."""
+def bring_up(device: str) -> None:
+    """Put it into service."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
-        for number, address in enumerate(addresses):
-            for request, value in ((SIOCSIFADDR, address), (SIOCSIFNETMASK, "255.255.255.255")):
-                raw = socket.inet_aton(value)
-                name = f"lo:{number}".encode()
-                fcntl.ioctl(any_socket, request, struct.pack("16sH2x4s8x", name, 2, raw))
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", device.encode(), IFF_UP))
 
 
 def write(path: str, text: str) -> None:

@@ -6,7 +6,10 @@ import errno
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -24,6 +27,7 @@ from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.process import namespaces
+from kecs_server.engines.process.namespaces import Namespace
 from kecs_server.engines.process.namespaces import Namespaces
 from kecs_server.engines.process.namespaces import why_not
 
@@ -78,16 +82,53 @@ def held(process: psutil.Process) -> int:
     return sum(os.readlink(f"{folder}/{fd}").startswith("net:") for fd in os.listdir(folder))
 
 
-def test_each_has_a_loopback_device_of_its_own(networks: Namespaces) -> None:
-    one, two = networks.make(["10.0.2.2"]), networks.make([])
-    with one.listen("127.0.0.1", 80), two.listen("127.0.0.1", 80), one.listen("10.0.2.2", 81):
-        with one.open(socket.AF_INET, socket.SOCK_STREAM) as near:
-            near.connect(("10.0.2.2", 81))
-        far = two.open(socket.AF_INET, socket.SOCK_STREAM)
-        with far, pytest.raises(OSError, match="unreachable"):
-            far.connect(("10.0.2.2", 81))
-    with pytest.raises(OSError, match="Cannot assign requested address"):
-        two.listen("10.0.2.2", 81)
+def listen(network: Namespace, address: str, port: int) -> socket.socket:
+    made = network.open(socket.AF_INET, socket.SOCK_STREAM)
+    made.bind((address, port))
+    made.listen()
+    return made
+
+
+def ask(network: Namespace, address: str, port: int) -> str:
+    """The answer of who listens there, as seen from the network."""
+    with network.open(socket.AF_INET, socket.SOCK_STREAM) as near:
+        near.settimeout(20)
+        near.connect((address, port))
+        return near.recv(100).decode()
+
+
+@contextmanager
+def answering(listener: socket.socket, answer: str) -> Iterator[None]:
+    """Answer the next peer."""
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            peer.sendall(answer.encode())
+
+    with listener:
+        listener.settimeout(20)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        thread.join()
+
+
+def test_all_addresses_and_ports_are_its_own(networks: Namespaces) -> None:
+    """What it reaches is none of them: who listens everywhere is not in the way."""
+    one, two, none = (networks.make(each) for each in (["10.0.2.2"], ["10.0.2.2"], []))
+    with ExitStack() as stack:
+        for name, each in {"one": one, "two": two}.items():
+            stack.enter_context(answering(listen(each, "0.0.0.0", 80), f"{name} inside"))
+            stack.enter_context(answering(each.face("10.0.2.2", 80), f"{name} outside"))
+        for name, each in {"two": two, "one": one}.items():
+            assert ask(each, "127.0.0.1", 80) == f"{name} inside"
+            assert ask(each, "10.0.2.2", 80) == f"{name} outside"
+        with pytest.raises(ConnectionRefusedError):
+            ask(one, "10.0.2.2", 81)
+        for each, address in ((one, "10.0.2.3"), (none, "10.0.2.2")):
+            with pytest.raises(OSError, match="unreachable"):
+                ask(each, address, 80)
 
 
 def test_one_that_was_dropped_cannot_be_entered(networks: Namespaces) -> None:
@@ -103,9 +144,9 @@ def test_who_is_gone_makes_nothing(networks: Namespaces) -> None:
     [maker] = makers()
     maker.kill()
     maker.wait()
-    for ask in (lambda: networks.make([]), lambda: made.listen("127.0.0.1", 80)):
+    for use in (lambda: networks.make([]), lambda: made.face("10.0.2.2", 80)):
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            ask()
+            use()
     made.drop()
 
 
@@ -123,7 +164,7 @@ def test_tasks_have_one_localhost_each(served: Driver, fifo: Fifo) -> None:
         served.engine.connect(tasks["one"], "app", 8081)
 
 
-def test_the_server_listens_inside(served: Driver, fifo: Fifo) -> None:
+def test_the_server_listens_for_a_task(served: Driver, fifo: Fifo) -> None:
     task = serve(served, fifo, "one")
     with served.engine.listen(task, "10.0.2.2", 80) as listener:
         ask = "import socket; socket.create_connection(('host.kecs.internal', 80)).sendall(b'x')"
