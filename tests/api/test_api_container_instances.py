@@ -13,6 +13,9 @@ from api_steps import container
 from api_steps import refusal
 from api_steps import register
 from api_steps import run
+from instance_steps import described
+from instance_steps import integer
+from instance_steps import new_instance
 
 pytestmark = pytest.mark.documented
 
@@ -29,25 +32,6 @@ NOWHERE = "0" * 32
 def ecs(cluster: Any) -> Any:
     register(cluster, "app", container(command=SLEEP))
     return cluster
-
-
-def new_instance(ecs: Any, **members: Any) -> dict[str, Any]:
-    """An instance of 1024 CPU units and 1024 MiB, but for what `members` say."""
-    members.setdefault("totalResources", [integer("CPU", 1024), integer("MEMORY", 1024)])
-    answer = ecs.register_container_instance(**members)
-    instance: dict[str, Any] = answer["containerInstance"]
-    return instance
-
-
-def integer(name: str, value: int) -> dict[str, Any]:
-    return {"name": name, "type": "INTEGER", "integerValue": value}
-
-
-def described(ecs: Any, arn: str, *include: str) -> dict[str, Any]:
-    [instance] = ecs.describe_container_instances(containerInstances=[arn], include=include)[
-        "containerInstances"
-    ]
-    return dict(instance)
 
 
 def listed(ecs: Any, **params: Any) -> set[str]:

@@ -205,7 +205,6 @@ def test_bad_names(app: Any, name: str) -> None:
     [
         {"deploymentController": {"type": "EXTERNAL"}, "taskDefinition": None},
         {"deploymentController": {"type": "CODE_DEPLOY"}},
-        {"schedulingStrategy": "DAEMON", "desiredCount": None},
     ],
     ids=str,
 )

@@ -14,6 +14,7 @@ from kecs_server.domain.capacity_provider import CapacityProvider
 from kecs_server.domain.daemon import Daemon
 from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.ordered import Ordered
+from kecs_server.domain.service import ACTIVE
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.domain.tags import Tags
@@ -63,6 +64,8 @@ class Cluster:
     tasks: Tasks = field(default_factory=Tasks)
     services: Ordered[Service] = field(default_factory=Ordered)
     daemons: dict[str, Daemon] = field(default_factory=dict)
+    daemon_service_names: set[str] = field(default_factory=set)
+    """Of services that are DAEMON ones, or were when the name was last in use."""
     instances: dict[str, ContainerInstance] = field(default_factory=dict)
     """Those that were deregistered included: an empty one never had any."""
     draining: set[str] = field(default_factory=set)
@@ -134,8 +137,19 @@ class Cluster:
     def daemon_tasks(self, daemon_name: str) -> list[Task]:
         return [task for task in self.tasks.values() if task.daemon_name == daemon_name]
 
+    def daemon_services(self) -> Iterator[Service]:
+        """The ACTIVE services with a task on each instance, by name."""
+        for name in sorted(self.daemon_service_names):
+            service = self.services.get(name)
+            if service is not None and service.is_daemon and service.status == ACTIVE:
+                yield service
+
     def registered_instances(self) -> list[ContainerInstance]:
         return [each for each in self.instances.values() if each.is_registered]
+
+    def instance_of(self, task: Task) -> ContainerInstance | None:
+        """Where the task was placed; None on Fargate."""
+        return self.instances.get((task.container_instance_arn or "").rpartition("/")[2])
 
     def is_drained(self, task: Task) -> bool:
         """Whether the task is to leave its container instance (ecs-facts 12.3)."""

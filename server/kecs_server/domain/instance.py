@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from kecs_server.domain.demand import Demand
 from kecs_server.domain.ports import RESERVED
 from kecs_server.domain.query import Queried
 from kecs_server.domain.tags import Tags
@@ -140,9 +141,9 @@ class ContainerInstance:
 
 
 class Space:
-    """What is free on an instance, and whose tasks it has."""
+    """What is free on an instance, and whose tasks it has, but for those of the group `without`."""
 
-    def __init__(self, instance: ContainerInstance) -> None:
+    def __init__(self, instance: ContainerInstance, *, without: str | None = None) -> None:
         self.instance = instance
         self.cpu = amount(instance.resources, "CPU")
         self.memory = amount(instance.resources, "MEMORY")
@@ -157,15 +158,19 @@ class Space:
         self.running = 0
         self.pending = 0
         for task in instance.live_tasks():
+            if task.group == without:
+                continue
             self.take(task)
             self.running += task.last_status == Status.RUNNING
             self.pending += task.last_status < Status.RUNNING
 
-    def take(self, task: Task) -> None:
-        demand = task.demand
+    def reserve(self, demand: Demand) -> None:
         self.cpu -= demand.cpu
         self.memory -= demand.memory
         self.ports |= demand.ports
+
+    def take(self, task: Task) -> None:
+        self.reserve(task.demand)
         for container in task.containers:
             for gpu in container.gpu_ids:
                 if gpu in self.gpus:

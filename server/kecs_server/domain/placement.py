@@ -165,6 +165,14 @@ class Floor:
             fitting = self._narrowed(fitting, strategy, wanted.group)
         return fitting[0].instance
 
+    def reason_against(self, instance: ContainerInstance, wanted: Wish) -> str | None:
+        """Why the instance does not take the task now, constraints aside; None if it does."""
+        return refused(self._spaces[instance.id], wanted)
+
+    def reserve(self, instance: ContainerInstance, demand: Demand) -> None:
+        """Keep room on the instance for a task that is to come."""
+        self._spaces[instance.id].reserve(demand)
+
     def took(self, task: Task, instance: ContainerInstance) -> None:
         """The task was made on the instance."""
         self._spaces[instance.id].take(task)
@@ -185,12 +193,10 @@ class Floor:
 
 def refused(space: Space, wanted: Wish) -> str | None:
     """Why the instance cannot take the task, constraints aside; None if it can."""
-    instance, demand = space.instance, wanted.demand
-    if not instance.agent_connected:
+    demand = wanted.demand
+    if not space.instance.agent_connected:
         return "AGENT"
-    if instance.attributes.get("ecs.os-type") != wanted.os_type:
-        return "ATTRIBUTE"
-    if instance.has_capabilities and not instance.attributes.keys() >= set(wanted.attributes):
+    if _lacks_an_attribute(space.instance, wanted):
         return "ATTRIBUTE"
     if demand.cpu > space.cpu:
         return "RESOURCE:CPU"
@@ -201,6 +207,22 @@ def refused(space: Space, wanted: Wish) -> str | None:
     if demand.gpus > len(space.gpus):
         return "RESOURCE:GPU"
     return None
+
+
+def suits(space: Space, wanted: Wish) -> bool:
+    """Whether the task may be on the instance, by its kind, attributes and constraints."""
+    instance = space.instance
+    return (
+        _is_of_kind(instance, wanted)
+        and not _lacks_an_attribute(instance, wanted)
+        and _constrained(space, wanted) is None
+    )
+
+
+def _lacks_an_attribute(instance: ContainerInstance, wanted: Wish) -> bool:
+    if instance.attributes.get("ecs.os-type") != wanted.os_type:
+        return True
+    return instance.has_capabilities and not instance.attributes.keys() >= set(wanted.attributes)
 
 
 def no_place(refusals: Sequence[Refusal]) -> NoPlace:

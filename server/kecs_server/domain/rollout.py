@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kecs_server.domain.instance import ContainerInstance
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
@@ -30,10 +32,12 @@ class Member:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """`start`: how many tasks of the PRIMARY deployment to start. `stop`: ids of tasks.
-    `replace`: ids of failing tasks to stop.
+    `replace`: ids of failing tasks to stop. `places`: the container instances that the tasks are
+    for, one each; none: wherever there is room.
     """
 
     start: int = 0
+    places: tuple[ContainerInstance, ...] = ()
     stop: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
 
@@ -95,7 +99,7 @@ def _stops(limits: Limits, live: Sequence[Member]) -> list[str]:
     current = [member for member in free if member.is_current]
     old = [member for member in free if not member.is_current]
     # The newest go first: they have done the least work.
-    candidates = _unhealthy_first(old) + _unhealthy_first(current[::-1])[:surplus]
+    candidates = unhealthy_first(old) + unhealthy_first(current[::-1])[:surplus]
     spare = sum(member.is_healthy for member in live) - limits.floor
     stop = []
     for member in candidates:
@@ -107,5 +111,5 @@ def _stops(limits: Limits, live: Sequence[Member]) -> list[str]:
     return stop
 
 
-def _unhealthy_first(members: Sequence[Member]) -> list[Member]:
+def unhealthy_first(members: Sequence[Member]) -> list[Member]:
     return sorted(members, key=lambda member: member.is_healthy)

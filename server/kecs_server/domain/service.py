@@ -28,6 +28,10 @@ ACTIVE = "ACTIVE"
 DRAINING = "DRAINING"
 INACTIVE = "INACTIVE"
 
+REPLICA = "REPLICA"
+DAEMON = "DAEMON"
+"""Scheduling strategies."""
+
 STEADY = "has reached a steady state."
 """The event that says so (ecs-facts 7.7)."""
 
@@ -90,6 +94,16 @@ class Service:
     def resource_management_type(self) -> str:
         """Who looks after its load balancer, scaling and so on."""
         return "CUSTOMER" if self.express is None else "ECS"
+
+    @property
+    def is_daemon(self) -> bool:
+        """Whether it has a task on each container instance, not a number of tasks."""
+        return self.scheduling_strategy == DAEMON
+
+    @property
+    def group(self) -> str:
+        """The group that its tasks are in."""
+        return f"service:{self.name}"
 
     @property
     def primary(self) -> Deployment:

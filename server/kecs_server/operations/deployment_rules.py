@@ -12,6 +12,7 @@ from kecs_server.domain.arns import is_function_arn
 from kecs_server.domain.deployment import LAMBDA
 from kecs_server.domain.deployment import PAUSE
 from kecs_server.errors import InvalidParameterException
+from kecs_server.operations.daemon_service_rules import defaults_of
 
 Structure = dict[str, Any]
 
@@ -40,7 +41,8 @@ def checked_configuration(params: Structure, old: Structure | None = None) -> St
     :raises InvalidParameterException: it is not valid.
     """
     given = params.get("deploymentConfiguration", {})
-    result = {**(old or DEFAULTS), **given}
+    defaults = {**DEFAULTS, **defaults_of(params.get("schedulingStrategy"))}
+    result = {**(old or defaults), **given}
     breaker = DEFAULTS["deploymentCircuitBreaker"]
     result["deploymentCircuitBreaker"] = {**breaker, **result["deploymentCircuitBreaker"]}
     if result["maximumPercent"] < 100:

@@ -8,6 +8,7 @@ from dataclasses import field
 from dataclasses import replace
 from typing import Any
 
+from kecs_server.domain.daemon_service import floor_of
 from kecs_server.domain.instance import ACTIVE
 from kecs_server.domain.instance import EXTERNAL
 from kecs_server.domain.instance import ContainerInstance
@@ -17,7 +18,6 @@ from kecs_server.domain.launch import new_task
 from kecs_server.domain.placement import NO_CAPACITY
 from kecs_server.domain.placement import NO_INSTANCES
 from kecs_server.domain.placement import NO_INSTANCES_OF_PROVIDER
-from kecs_server.domain.placement import Floor
 from kecs_server.domain.placement import Wish
 from kecs_server.domain.placement import refused
 from kecs_server.domain.placement import wish
@@ -48,7 +48,7 @@ def place(call: Call, launches: Sequence[Launch], params: Structure) -> Result:
     cluster = launches[0].cluster
     for launch in launches:
         have_hosts(call, cluster, launch.launch_type)
-    floor = Floor(cluster.instances.values())
+    floor = floor_of(cluster)
     wishes = [_wish(launch, params) for launch in launches]
     for wanted in wishes:
         if wanted is not None and not floor.candidates(wanted):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from kecs_server.domain.service import DAEMON
+from kecs_server.domain.service import REPLICA
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import NotImplementedException
+from kecs_server.operations import daemon_service_rules
 from kecs_server.operations.discovery import check_connect
 from kecs_server.operations.discovery import check_registries
 
@@ -19,7 +22,7 @@ MAX_TARGET_GROUPS = 5
 MAX_GRACE = 2_147_483_647
 """Seconds (the model's documentation)."""
 
-_STRATEGIES = ("REPLICA", "DAEMON")
+_STRATEGIES = (REPLICA, DAEMON)
 _MAX_TOKEN = 36
 
 
@@ -32,24 +35,14 @@ def refuse_what_is_to_come(params: Structure) -> None:
         )
 
 
-def refuse_daemon(strategy: str | None) -> None:
-    """:raises NotImplementedException: for the one strategy that this server cannot run yet."""
-    if strategy == "DAEMON":
-        raise NotImplementedException("pytest-kecs has no DAEMON services yet; REPLICA works.")
-
-
 def check_token(token: str | None) -> None:
     if token and len(token) > _MAX_TOKEN:
         raise InvalidParameterException(f"idempotency token longer than {_MAX_TOKEN}.")
 
 
 def checked_desired_count(params: Structure) -> int:
-    if params.get("schedulingStrategy") == "DAEMON":
-        if "desiredCount" in params:
-            raise InvalidParameterException(
-                "The daemon scheduling strategy does not support a desired count for services. "
-                "Remove the desired count value and try again"
-            )
+    if params.get("schedulingStrategy") == DAEMON:
+        daemon_service_rules.check_count(params)
         return 0
     if "desiredCount" not in params:
         raise InvalidParameterException("DesiredCount is missing")

@@ -8,14 +8,18 @@ from typing import Any
 from kecs_server.domain import deploying
 from kecs_server.domain.arns import NAME
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.daemon_service import want_all_seats
 from kecs_server.domain.service import ACTIVE
+from kecs_server.domain.service import DAEMON
 from kecs_server.domain.service import DRAINING
 from kecs_server.domain.service import INACTIVE
+from kecs_server.domain.service import REPLICA
 from kecs_server.domain.service import Service
 from kecs_server.domain.tags import checked_tags
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import ServiceNotActiveException
 from kecs_server.errors import ServiceNotFoundException
+from kecs_server.operations import daemon_service_rules
 from kecs_server.operations import discovery
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
@@ -76,7 +80,11 @@ def create_service(call: Call, params: Structure) -> Structure:
         target.volume_configurations, definition, on_fargate=capacity.is_fargate, of_service=True
     )
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
-    rules.refuse_daemon(strategy)
+    if strategy == DAEMON:
+        daemon_service_rules.check_new(
+            params, on_fargate=capacity.is_fargate, strategy=capacity.strategy
+        )
+        daemon_service_rules.check_whole(configuration, target.settings)
     if existing is not None and existing.status != INACTIVE:
         raise InvalidParameterException(
             "Creation of service was not idempotent."
@@ -90,7 +98,7 @@ def create_service(call: Call, params: Structure) -> Structure:
         created_at=call.now,
         created_by=call.principal,
         desired_count=desired,
-        scheduling_strategy=strategy or "REPLICA",
+        scheduling_strategy=strategy or REPLICA,
         deployment_configuration=configuration,
         request=params,
         settings={name: params[name] for name in _ECHOED if name in params},
@@ -104,6 +112,9 @@ def create_service(call: Call, params: Structure) -> Structure:
     cluster.services[service.name] = service
     call.store.discovery.note(service)
     have_hosts(call, cluster, capacity.runs_on)
+    if service.is_daemon:
+        cluster.daemon_service_names.add(service.name)
+        want_all_seats(cluster, service, call.now)
     connect(call, cluster, service, connectors, gateways)
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
@@ -118,6 +129,8 @@ def update_service(call: Call, params: Structure) -> Structure:
     if service.status != ACTIVE:
         raise ServiceNotActiveException
     rules.refuse_what_is_to_come(params)
+    if service.is_daemon:
+        daemon_service_rules.check_update(params)
     target = updated_target(call, cluster, service, params)
     rules.check_links(params, target.settings, target.definition)
     namespace = discovery.namespace_for(call, cluster, target.settings)
@@ -132,6 +145,8 @@ def update_service(call: Call, params: Structure) -> Structure:
         )
     configuration = changes.get("deployment_configuration", service.deployment_configuration)
     rules.check_sides(configuration, target.settings)
+    if service.is_daemon:
+        daemon_service_rules.check_whole(configuration, target.settings)
     for member, attribute in (
         ("propagateTags", "propagate_tags"),
         ("enableECSManagedTags", "enable_managed_tags"),
@@ -152,6 +167,8 @@ def update_service(call: Call, params: Structure) -> Structure:
     service.is_steady = False
     now_on = placement.Capacity.of(cluster, target.launch_type, target.strategy)
     have_hosts(call, cluster, now_on.runs_on)
+    if service.is_daemon:
+        want_all_seats(cluster, service, call.now)
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
 
@@ -162,13 +179,8 @@ def delete_service(call: Call, params: Structure) -> Structure:
     service = lookup.find_service(call, cluster, params["service"])
     if service is None or service.status == INACTIVE:
         raise ServiceNotFoundException
-    is_replica = service.scheduling_strategy == "REPLICA"
-    if is_replica and service.desired_count > 0 and not params.get("force", False):
-        raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
-    if not params.get("force", False) and _is_exchanging(cluster, service):
-        raise InvalidParameterException(
-            "The service cannot be stopped while deployments are active."
-        )
+    if not service.is_daemon and not params.get("force", False):
+        _check_stoppable(cluster, service)
     service.status = DRAINING
     service.want(0)
     call.store.discovery.forget(service)
@@ -215,6 +227,16 @@ def list_services(call: Call, params: Structure) -> Structure:
 
     shown, token = page_by_name(matching_after, params, default=10)
     return {"serviceArns": [service.arn for service in shown], **token}
+
+
+def _check_stoppable(cluster: Cluster, service: Service) -> None:
+    """:raises InvalidParameterException: the service is to have tasks, or has older ones."""
+    if service.desired_count > 0:
+        raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
+    if _is_exchanging(cluster, service):
+        raise InvalidParameterException(
+            "The service cannot be stopped while deployments are active."
+        )
 
 
 def _is_exchanging(cluster: Cluster, service: Service) -> bool:

@@ -244,7 +244,9 @@ class Scheduler:
         with realm.changing():
             for cluster, task in _taken(realm.dirty_tasks):
                 commands += [(task, c) for c in self._advance(realm, cluster, task)]
-            for cluster, service in _taken(realm.dirty_services):
+            # The tasks of DAEMON services are started before others (ecs-facts 7.6).
+            dirty = sorted(_taken(realm.dirty_services), key=lambda each: not each[1].is_daemon)
+            for cluster, service in dirty:
                 self._reconcile_service(realm, cluster, service)
             for thing in _taken(realm.dirty_managed):
                 self._look_after(realm, thing)

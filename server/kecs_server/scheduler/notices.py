@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kecs_server.domain.arns import ecs_arn
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.events import DAEMON_VIOLATED
 from kecs_server.domain.events import INSTANCE_UNHEALTHY
 from kecs_server.domain.events import PLACEMENT_FAILURE
 from kecs_server.domain.events import PROVIDER_STEADY_STATE
 from kecs_server.domain.events import STEADY_STATE
+from kecs_server.domain.instance import ACTIVE
 from kecs_server.domain.placement import NoPlace
 from kecs_server.domain.service import Service
+from kecs_server.domain.task import Task
 
 
 def tell_steady_state(service: Service, now: float) -> None:
@@ -29,6 +35,14 @@ def tell_no_place(service: Service, found: NoPlace, provider: str | None, now: f
         )
     else:
         service.give_notice(PLACEMENT_FAILURE, now, containerInstanceArns=found.instances, **more)
+
+
+def tell_violations(cluster: Cluster, service: Service, tasks: Sequence[Task], now: float) -> None:
+    """Of a DAEMON service's tasks on ACTIVE instances that do not meet its constraints any more."""
+    places = [cluster.instance_of(task) for task in tasks]
+    arns = [place.arn for place in places if place is not None and place.status == ACTIVE]
+    if arns:
+        service.give_notice(DAEMON_VIOLATED, now, containerInstanceArns=arns)
 
 
 def tell_unhealthy(service: Service, now: float) -> None:

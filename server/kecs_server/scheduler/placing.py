@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kecs_server.domain.instance import ContainerInstance
@@ -9,6 +10,8 @@ from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import new_task
 from kecs_server.domain.placement import Floor
 from kecs_server.domain.placement import NoPlace
+from kecs_server.domain.placement import Refusal
+from kecs_server.domain.placement import Wish
 from kecs_server.domain.placement import no_place
 from kecs_server.domain.placement import no_place_on_fargate
 from kecs_server.domain.placement import no_place_without_instances
@@ -22,7 +25,39 @@ def start_task(floor: Floor, service: Service, launch: Launch) -> Task | NoPlace
     """The task, made on an instance that takes it; else why there is none."""
     if launch.launch_type == "FARGATE":
         return no_place_on_fargate() if runs_windows(launch.definition.body) else new_task(launch)
-    wanted = wish(
+    found = floor.place(_wish(service, launch))
+    if not isinstance(found, ContainerInstance):
+        return no_place(found) if found else no_place_without_instances(launch.capacity_provider)
+    return _made_on(floor, launch, found)
+
+
+def start_on(
+    floor: Floor,
+    service: Service,
+    launch: Launch,
+    places: Sequence[ContainerInstance],
+    most: int,
+) -> tuple[list[Task], NoPlace | None]:
+    """A task on each of the instances that takes one, and why others do not.
+
+    :param most: after so many tasks the rest of the instances have to wait.
+    """
+    wanted = _wish(service, launch)
+    started: list[Task] = []
+    refusals = []
+    for instance in places:
+        if len(started) == most:
+            break
+        reason = floor.reason_against(instance, wanted)
+        if reason is None:
+            started.append(_made_on(floor, launch, instance))
+        else:
+            refusals.append(Refusal(instance, reason))
+    return started, no_place(refusals) if refusals else None
+
+
+def _wish(service: Service, launch: Launch) -> Wish:
+    return wish(
         launch.definition,
         group=launch.group,
         launch_type=launch.launch_type,
@@ -30,9 +65,9 @@ def start_task(floor: Floor, service: Service, launch: Launch) -> Task | NoPlace
         constraints=service.settings.get("placementConstraints", ()),
         strategy=service.settings.get("placementStrategy", ()),
     )
-    found = floor.place(wanted)
-    if not isinstance(found, ContainerInstance):
-        return no_place(found) if found else no_place_without_instances(launch.capacity_provider)
-    task = new_task(replace(launch, instance=found))
-    floor.took(task, found)
+
+
+def _made_on(floor: Floor, launch: Launch, instance: ContainerInstance) -> Task:
+    task = new_task(replace(launch, instance=instance))
+    floor.took(task, instance)
     return task

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.daemon_service import floor_of
 from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.events import START_IMPAIRED
 from kecs_server.domain.events import TASKS_STOPPED
+from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.launch import FARGATE_PLATFORM
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.placement import Floor
@@ -28,6 +30,7 @@ from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 from kecs_server.scheduler import notices
+from kecs_server.scheduler.placing import start_on
 from kecs_server.scheduler.placing import start_task
 from kecs_server.scheduler.rollouts import HookCall
 
@@ -108,7 +111,7 @@ def carry_out(
         if deployment.retry_at is not None and deployment.retry_at > now:
             return Work(touched, (deployment.retry_at,), is_waiting=True)
     wanted = min(decided.start, STARTS_AT_ONCE)
-    started = start(cluster, service, deployment, wanted, tasks, now)
+    started = start(cluster, service, deployment, wanted, tasks, now, decided.places)
     if len(started) < wanted:
         return Work(touched + started, (now + FIRST_RETRY,), is_waiting=True)
     return Work(touched + started)
@@ -200,7 +203,34 @@ def start(
     count: int,
     tasks: Sequence[Task],
     now: float,
+    places: Sequence[ContainerInstance] = (),
 ) -> list[Task]:
+    """:param places: the instances to start on, one task on each; none: where there is room."""
+    if not count:
+        return []
+    floor = floor_of(cluster, besides=service)
+    if places:
+        launch = _launch(cluster, service, deployment, None, now)
+        started, obstacle = start_on(floor, service, launch, places, count)
+        if obstacle is not None:
+            _tell_no_place(service, obstacle, None, now)
+    else:
+        started = _start_anywhere(floor, cluster, service, deployment, count, tasks, now)
+    if started:
+        service.add_event(f"has started {len(started)} tasks: {_names(started)}.", now)
+    return started
+
+
+def _start_anywhere(
+    floor: Floor,
+    cluster: Cluster,
+    service: Service,
+    deployment: Deployment,
+    count: int,
+    tasks: Sequence[Task],
+    now: float,
+) -> list[Task]:
+    """So many tasks where they find room, as far as they do."""
     providers: list[str | None] = [None] * count
     if deployment.capacity_provider_strategy:
         running = Counter(
@@ -210,18 +240,19 @@ def start(
         )
         providers = list(providers_for(deployment.capacity_provider_strategy, running, count))
     started: list[Task] = []
-    floor = Floor(cluster.instances.values() if count else ())
     for provider in providers:
         launch = _launch(cluster, service, deployment, provider, now)
         task = start_task(floor, service, launch)
         if isinstance(task, NoPlace):
-            if warn(service, task.text, now):
-                notices.tell_no_place(service, task, provider, now)
+            _tell_no_place(service, task, provider, now)
             break
         started.append(task)
-    if started:
-        service.add_event(f"has started {len(started)} tasks: {_names(started)}.", now)
     return started
+
+
+def _tell_no_place(service: Service, found: NoPlace, provider: str | None, now: float) -> None:
+    if warn(service, found.text, now):
+        notices.tell_no_place(service, found, provider, now)
 
 
 def warn(service: Service, text: str, now: float) -> bool:
@@ -249,7 +280,7 @@ def _launch(
         cluster=cluster,
         definition=deployment.task_definition,
         launch_type=deployment.launch_type or cluster.launch_type_of(provider),
-        group=f"service:{service.name}",
+        group=service.group,
         now=now,
         capacity_provider=provider,
         platform_version=FARGATE_PLATFORM if version == "LATEST" else version,

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from kecs_server.domain import deploying
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.daemon_service import want_all_seats
 from kecs_server.domain.deployment import COMPLETED
 from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.rollout import Limits
@@ -26,6 +27,7 @@ from kecs_server.domain.stages import SCALE_UP
 from kecs_server.domain.task import Task
 from kecs_server.scheduler import notices
 from kecs_server.scheduler import rollouts
+from kecs_server.scheduler.daemon_services import planned
 from kecs_server.scheduler.service_tasks import Outcome
 from kecs_server.scheduler.service_tasks import carry_out
 from kecs_server.scheduler.service_tasks import member
@@ -52,6 +54,8 @@ def reconcile(
         return Outcome((), look_again_at=service.forgotten_at)
     if service.status == DRAINING:
         return _drain(service, tasks, now)
+    if service.is_daemon:
+        want_all_seats(cluster, service, now)
     moments: list[float] = []
     current = service.primary.id
     members = {
@@ -65,7 +69,7 @@ def reconcile(
         moments.append(progress.look_again_at)
     touched: list[Task] = []
     is_waiting = False
-    for deployment, decided in _plans(cluster, service, tasks, members):
+    for deployment, decided in _plans(cluster, service, tasks, members, now):
         work = carry_out(cluster, service, deployment, decided, tasks, now)
         touched += work.touched
         moments += work.moments
@@ -90,12 +94,18 @@ def _seen(tasks: Sequence[Task], members: Mapping[str, Member]) -> rollouts.Task
 
 
 def _plans(
-    cluster: Cluster, service: Service, tasks: Sequence[Task], members: Mapping[str, Member]
+    cluster: Cluster,
+    service: Service,
+    tasks: Sequence[Task],
+    members: Mapping[str, Member],
+    now: float,
 ) -> list[tuple[Deployment, Plan]]:
     """What is to be done for each deployment: for the PRIMARY one, where older tasks are exchanged
     for its own; else for each by itself. A task on an instance that drains is exchanged as an
     older one.
     """
+    if service.is_daemon:
+        return [planned(cluster, service, tasks, members, now)]
     live = Counter(task.started_by or "" for task in tasks if task.desired_status == "RUNNING")
     held = deploying.held(service, live)
     if held is None:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.daemon import Daemon
+from kecs_server.domain.daemon_service import want_all_seats
 from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.images import Images
@@ -139,6 +140,10 @@ class Realm:
         daemon = cluster.daemons.get(task.daemon_name or "")
         if daemon is not None:
             self.touch_managed(daemon)
+        if task.is_stopped and cluster.is_drained(task):
+            # The last tasks to leave an instance that drains are those of DAEMON services.
+            for last in cluster.daemon_services():
+                self.touch_service(cluster, last)
 
     def look_at_task(self, cluster: Cluster, task: Task) -> None:
         """Something may be due for the task, which has not changed."""
@@ -184,6 +189,8 @@ class Realm:
         instance.news.clear()
         for watcher in self.watchers:
             watcher.instance_changed(self, instance)
+        for service in cluster.daemon_services():
+            want_all_seats(cluster, service, self.clock.now())
         for service in cluster.services.values():
             self.touch_service(cluster, service)
         for daemon in cluster.daemons.values():
