@@ -11,6 +11,13 @@ from inner_runs import SLOW_END_SECONDS
 from inner_runs import Processes
 from inner_runs import Start
 
+# Hypothesis's plugin would double what the processor does for a run, for nothing here.
+INI = """
+[pytest]
+filterwarnings = error
+addopts = -p no:cacheprovider -p no:hypothesispytest
+"""
+
 TASKS = '''
 def register(client, family, *command, **container):
     """A task definition with one container, `app`."""
@@ -41,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def inner(pytester: pytest.Pytester) -> pytest.Pytester:
     """A pytester whose runs treat warnings as errors, and whose tests can `import tasks`."""
-    pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = -p no:cacheprovider\n")
+    pytester.makeini(INI)
     pytester.makepyfile(tasks=TASKS)
     return pytester
 
