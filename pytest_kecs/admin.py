@@ -300,10 +300,6 @@ class AdminClient:
         """Put a CloudWatch alarm into a state."""
         self._call("POST", "/alarms", {"name": name, "state": state})
 
-    def set_registry(self, arn: str, name: str) -> None:
-        """Say under which name a service of Cloud Map is found."""
-        self._call("POST", "/registries", {"arn": arn, "name": name})
-
     def set_hook(self, arn: str, url: str | None) -> str:
         """Have a Lambda function's ARN answered by a URL, or by who asks `next_hook`; the id of the
         realm in which that holds.
@@ -328,6 +324,16 @@ class AdminClient:
         """
         query = urlencode({"after": after, "wait": wait or 0.0})
         return event_page(self._call("GET", f"/events?{query}", held=wait or 0.0))
+
+    def load_balancer(self, arn: str, *, test: bool) -> dict[str, Any]:
+        """The listener that a target group or listener rule leads to: `host`, `port`, `protocol`,
+        `targets`, `weights` and `counts`.
+        """
+        return self._call("POST", "/load-balancer", {"arn": arn, "test": test})
+
+    def configure_target_group(self, arn: str, settings: Mapping[str, Any]) -> None:
+        """Change settings of a target group, and no others."""
+        self._call("POST", "/target-group", {"arn": arn, "settings": dict(settings)})
 
     def advance_clock(self, seconds: float) -> float:
         """Move the realm's clock on; its new time in seconds since the epoch."""

@@ -27,6 +27,7 @@ from pytest_kecs.errors import KecsError
 from pytest_kecs.events import EventMethods
 from pytest_kecs.hooks import Hook
 from pytest_kecs.hooks import Hooks
+from pytest_kecs.load_balancer import LoadBalancer
 from pytest_kecs.logs import LogLine
 from pytest_kecs.logs import LogQuery
 from pytest_kecs.logs import Since
@@ -394,14 +395,6 @@ class Kecs(EventMethods):
         """
         self._admin.set_alarm(name, state)
 
-    def set_registry(self, arn: str, name: str) -> None:
-        """Say under which name (`db.internal`) tasks find the services whose `serviceRegistries`
-        have the ARN of this service of Cloud Map; tasks that start from now on.
-
-        :raises AdminError: no such ARN, or a name that no host has.
-        """
-        self._admin.set_registry(arn, name)
-
     def on_hook(self, arn: str, answer: Hook | str) -> None:
         """Say who answers when a deployment calls the Lambda function of this ARN at a stage: a
         function of the test, which gets the event and returns `SUCCEEDED`, `FAILED`, `IN_PROGRESS`
@@ -414,6 +407,28 @@ class Kecs(EventMethods):
             self._admin.set_hook(arn, answer)
         else:
             self._hooks.register(arn, answer)
+
+    def load_balancer(self, arn: str, *, test: bool = False) -> LoadBalancer:
+        """The load balancer that forwards to a target group of a service, or by a listener rule.
+
+        A service whose traffic is shifted has one for the two target groups of each of its
+        load balancers, and the weights of its deployment.
+
+        :param arn: of a target group, or of a production or test listener rule.
+        :param test: the listener of test traffic.
+        """
+        return LoadBalancer(self._admin, arn, test=test)
+
+    def set_target_group(self, arn: str, **settings: Any) -> None:
+        """Change settings of a target group from now on; those not given stay.
+
+        `protocol`: HTTP or TCP. `deregistration_delay`: seconds that requests have to end. Health
+        checks: `path` (None: whether a connection is accepted), `matcher` ("200-299"), `interval`
+        and `timeout` in seconds, `healthy_threshold`, `unhealthy_threshold`.
+
+        :raises AdminError: no target group's ARN, no such setting, or no such value.
+        """
+        self._admin.configure_target_group(arn, settings)
 
     def advance_clock(self, seconds: float) -> None:
         """Let time pass for everything in the test's environment that waits for a moment.

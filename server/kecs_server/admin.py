@@ -24,6 +24,8 @@ from flask import request
 
 from kecs_server import report
 from kecs_server.domain.images import parse_images
+from kecs_server.domain.target import configure
+from kecs_server.domain.target import is_target_group_arn
 from kecs_server.environment import Environment
 from kecs_server.errors import EcsError
 from kecs_server.event_pages import read_events
@@ -36,6 +38,7 @@ from kecs_server.state.realms import RealmRequest
 from kecs_server.task_logs import LogQuery
 from kecs_server.task_logs import read_logs
 from kecs_server.task_logs import read_text
+from kecs_server.traffic.view import load_balancer_view
 
 Structure = dict[str, Any]
 
@@ -72,10 +75,11 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("POST", "/secrets", admin.set_secret),
         ("POST", "/env-files", admin.put_env_file),
         ("POST", "/alarms", admin.set_alarm),
-        ("POST", "/registries", admin.set_registry),
         ("POST", "/hooks", admin.set_hook),
         ("POST", "/hooks/next", admin.next_hook),
         ("POST", "/hooks/answer", admin.answer_hook),
+        ("POST", "/load-balancer", admin.load_balancer),
+        ("POST", "/target-group", admin.configure_target_group),
         ("POST", "/clock", admin.advance_clock),
         ("POST", "/reset", admin.reset),
         ("POST", "/lease", admin.renew_lease),
@@ -261,11 +265,6 @@ class Admin:
                 realm.touch_managed(daemon)
         return {}
 
-    def set_registry(self, key: str, params: Structure) -> Structure:
-        registered = self._access(key).realm.registered
-        registered.set_registry(str(params.get("arn") or ""), params.get("name"))
-        return {}
-
     def set_hook(self, key: str, params: Structure) -> Structure:
         realm = self._access(key).realm
         realm.registered.set_hook(str(params.get("arn") or ""), params.get("url"))
@@ -299,6 +298,24 @@ class Admin:
             event.fail(str(params["error"]))
         else:
             event.answer(params.get("answer"))
+        return {}
+
+    def load_balancer(self, key: str, params: Structure) -> Structure:
+        test = _checked_switch(params, "test") or False
+        return load_balancer_view(
+            self._environment.balancers,
+            self._access(key).realm,
+            str(params.get("arn") or ""),
+            test=test,
+        )
+
+    def configure_target_group(self, key: str, params: Structure) -> Structure:
+        realm = self._access(key).realm
+        arn = str(params.get("arn") or "")
+        if not is_target_group_arn(arn):
+            raise BadRequest(f"a target group is named by its ARN, not by {arn!r}")
+        with realm.changing():
+            configure(realm.target_group(arn), _checked_object(params, "settings"))
         return {}
 
     def advance_clock(self, key: str, params: Structure) -> Structure:

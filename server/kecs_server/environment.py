@@ -18,7 +18,6 @@ from kecs_server.aws.hooks import HookCaller
 from kecs_server.aws.logs import Logs
 from kecs_server.aws.pool import Pool
 from kecs_server.domain.arns import parse_arn
-from kecs_server.domain.discovery import mark_of
 from kecs_server.domain.images import parse_images
 from kecs_server.domain.instance import UNKNOWN_HOST
 from kecs_server.domain.instance import Host
@@ -35,7 +34,6 @@ from kecs_server.engines.spec import Surroundings
 from kecs_server.engines.spec import task_spec
 from kecs_server.events import Recorder
 from kecs_server.events import Sink
-from kecs_server.network.names import names_of
 from kecs_server.network.network import Network
 from kecs_server.scheduler.loop import Scheduler
 from kecs_server.settings import ENGINES
@@ -43,6 +41,7 @@ from kecs_server.settings import ServerSettings
 from kecs_server.state.realm import Realm
 from kecs_server.state.realms import RealmRequest
 from kecs_server.state.realms import Realms
+from kecs_server.traffic.balancers import Balancers
 
 RELAY_ENDPOINT = f"http://{AGENT_ADDRESS}"
 """The agent's address in a container on a kind node (see `engines.kubernetes.relay`)."""
@@ -82,8 +81,14 @@ class Environment:
         self._log_pool = Pool("awslogs", LOG_THREADS)
         self._fetcher = Fetcher(self._observe)
         self._hooks = HookCaller(lambda realm: self._endpoints(realm.aws_endpoint))
+        self.balancers = Balancers(self.network, self._observe)
         self.scheduler = Scheduler(
-            self.engines, self.network, self._spec_of, self._fetch, self._hooks.call
+            self.engines,
+            self.network,
+            self._spec_of,
+            self._fetch,
+            self._hooks.call,
+            self.balancers.check,
         )
         self.realms = Realms(settings.secret, self._make_realm, self._end_realm)
 
@@ -96,6 +101,7 @@ class Environment:
     def close(self) -> None:
         """Remove every task and whatever the engines made."""
         self.scheduler.stop()
+        self.balancers.close()
         self._fetcher.close()
         self._hooks.close()
         self._sender.close()
@@ -122,6 +128,7 @@ class Environment:
             hosts=partial(self._hosts, request.engine or self.settings.engine),
             endpoint=self.endpoint,
         )
+        realm.watchers.append(self.balancers)
         endpoints = self._endpoints(realm.aws_endpoint)
         sinks: list[Sink] = [realm.events.add]
         realm.watchers.append(Recorder(sinks))
@@ -134,6 +141,7 @@ class Environment:
 
     def _end_realm(self, realm: Realm) -> None:
         gone = self.scheduler.end(realm)
+        self.balancers.end(realm)
         if realm.engine == "process":
             # The next test may need the ports; a Pod has its own.
             gone.wait(REMOVAL_TIMEOUT)
@@ -159,8 +167,7 @@ class Environment:
     def _spec_of(self, realm: Realm, task: Task) -> TaskSpec:
         arn = parse_arn(task.arn)
         names = {"python": self.settings.interpreter, "rootdir": self.settings.rootdir}
-        found = names_of(realm, task, self.network.connect)
-        network = self.network.attach(task, realm.engine, is_own=realm.isolates(task), names=found)
+        network = self.network.attach(task, realm.engine, is_own=realm.isolates(task))
         spec = task_spec(
             task,
             Surroundings(
@@ -173,8 +180,6 @@ class Environment:
                 network=network,
                 agent_port=self._agent_port() if network.is_own else None,
                 reach=self._reach,
-                services=[name.named for name in found],
-                mark=mark_of(realm.id, task.service_arn) if task.service_arn else "",
             ),
         )
         if spec.own_network is not None:

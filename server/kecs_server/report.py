@@ -155,6 +155,7 @@ def reset_account(environment: Environment, realm: Realm, account: str) -> Struc
         for store in stores:
             realm.drop(store)
     environment.scheduler.forget(realm, tasks)
+    environment.balancers.forget(realm, tasks)
     return counts
 
 

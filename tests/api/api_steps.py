@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -16,6 +17,16 @@ from pytest_kecs.admin import AdminClient
 PATIENCE = 20.0
 
 SLEEP = ["sleep", "1000"]
+
+LISTEN = [
+    sys.executable,
+    "-SIc",
+    "import os, socket, time\n"
+    "listener = socket.create_server((os.environ['KECS_HOST'], 8080))\n"
+    "time.sleep(1000)",
+]
+"""A container's command that accepts connections at its port 8080."""
+
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
 
 FARGATE = {

@@ -11,7 +11,7 @@ from http.server import HTTPServer
 from typing import Any
 
 import pytest
-from api_steps import SLEEP
+from api_steps import LISTEN
 from api_steps import container
 from api_steps import refusal
 from api_steps import register
@@ -27,12 +27,16 @@ from pytest_kecs.hooks import Hooks
 pytestmark = pytest.mark.documented
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:check"
+BLUE, GREEN = (
+    f"arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/{name}/1"
+    for name in ("blue", "green")
+)
 GROUPS = {
-    "targetGroupArn": "blue",
+    "targetGroupArn": BLUE,
     "containerName": "app",
-    "containerPort": 80,
+    "containerPort": 8080,
     "advancedConfiguration": {
-        "alternateTargetGroupArn": "green",
+        "alternateTargetGroupArn": GREEN,
         "productionListenerRule": "rule",
         "roleArn": "arn:aws:iam::123456789012:role/shift",
     },
@@ -42,7 +46,7 @@ GROUPS = {
 @pytest.fixture
 def app(cluster: Any) -> Any:
     """A client in an account with a cluster and the family app."""
-    register(cluster, "app", container(command=SLEEP, portMappings=[{"containerPort": 80}]))
+    register(cluster, "app", container(command=LISTEN, portMappings=[{"containerPort": 8080}]))
     return cluster
 
 
@@ -82,8 +86,8 @@ def test_a_canary(app: Any, admin: AdminClient) -> None:
     assert [
         each["resolvedConfiguration"]["loadBalancers"] for each in answer["serviceRevisions"]
     ] == [
-        [{"targetGroupArn": "green", "productionListenerRule": "rule"}],
-        [{"targetGroupArn": "blue", "productionListenerRule": "rule"}],
+        [{"targetGroupArn": GREEN, "productionListenerRule": "rule"}],
+        [{"targetGroupArn": BLUE, "productionListenerRule": "rule"}],
     ]
     admin.advance_clock(600)
     assert ended(app, admin, arn)["status"] == "SUCCESSFUL"

@@ -26,6 +26,7 @@ ORDER = (
     "events",
     "event_pages",
     "aws",
+    "traffic",
     "lifetime",
     "environment",
     "task_logs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections import deque
 from dataclasses import dataclass
 from dataclasses import field
@@ -21,6 +22,9 @@ from kecs_server.domain.events import SERVICE_ACTION
 from kecs_server.domain.events import Notice
 from kecs_server.domain.express import Express
 from kecs_server.domain.tags import Tags
+from kecs_server.domain.target import Target
+from kecs_server.domain.target import TargetGroups
+from kecs_server.domain.target import targets_of
 
 Structure = dict[str, Any]
 
@@ -82,6 +86,12 @@ class Service:
     """The service revisions by their numbers."""
     last_completed: Deployment | None = None
     """What a deployment that fails is rolled back to."""
+    target_groups: TargetGroups = field(default_factory=TargetGroups)
+    """Those of its account and region."""
+    registrations: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Targets that came and went ("registered" or "deregistered", and the group) since the last
+    look.
+    """
     events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
     deleted_at: float | None = None
     is_steady: bool = False
@@ -128,6 +138,15 @@ class Service:
     def health_grace(self) -> float:
         """Seconds after a task's start in which health checks that fail are ignored."""
         return float(self.settings.get("healthCheckGracePeriodSeconds", 0))
+
+    def targets_of(self, revision: Deployment) -> tuple[Target, ...]:
+        """The targets that a task of the revision is to be."""
+        return targets_of(
+            revision.settings.get("loadBalancers", []),
+            self.target_groups,
+            revision.number,
+            uses_alternate=revision.uses_alternate,
+        )
 
     def want(self, count: int) -> None:
         """Set the desired count; older deployments are to have no task."""

@@ -21,6 +21,7 @@ from kecs_server.domain.references import WantedSecret
 from kecs_server.domain.references import log_group
 from kecs_server.domain.references import wanted_secrets
 from kecs_server.domain.tags import Tags
+from kecs_server.domain.target import Target
 from kecs_server.domain.task_definition import TaskDefinition
 
 Structure = dict[str, Any]
@@ -150,6 +151,8 @@ class Task:
     started_by: str | None = None
     service_name: str | None = None
     daemon_name: str | None = None
+    targets: tuple[Target, ...] = ()
+    """What it is for the load balancers of its service."""
     enable_execute_command: bool = False
     tags: Tags = field(default_factory=list)
     last_status: Status = Status.PENDING
@@ -200,13 +203,6 @@ class Task:
             "ephemeralStorage", {"sizeInGiB": FARGATE_STORAGE}
         )
         return int(given["sizeInGiB"])
-
-    @property
-    def service_arn(self) -> str | None:
-        """Of the service that it is of: its cluster's with another kind (ecs-facts 2.1)."""
-        if self.service_name is None:
-            return None
-        return f"{self.cluster_arn.replace(':cluster/', ':service/', 1)}/{self.service_name}"
 
     def is_protected(self, now: float) -> bool:
         return self.protected_until is not None and now < self.protected_until

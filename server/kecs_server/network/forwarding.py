@@ -124,13 +124,13 @@ class Forwarders:
             far = await self._loop.run_in_executor(self._pool, forwarder.connect)
             far.setblocking(False)  # noqa: FBT003
             sides.append(await asyncio.open_connection(sock=far))
-            await _exchange(forwarder, *sides)
+            await exchange(forwarder.closing, *sides)
             for _, writer in sides:
                 writer.close()
         except OSError as error:
             _log.info("a connection to port %d broke: %s", forwarder.port, error)
             for _, writer in sides:
-                _reset(writer)
+                reset(writer)
         except BaseException:
             for _, writer in sides:
                 writer.transport.abort()
@@ -140,14 +140,14 @@ class Forwarders:
 Side = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def _exchange(forwarder: Forwarder, near: Side, far: Side) -> None:
-    """Until both sides have said all; once the task has ended, until its side has.
+async def exchange(ended: asyncio.Event, near: Side, far: Side) -> None:
+    """Until both sides have said all; once the task has `ended`, until its side has.
 
     :raises OSError: the connection to one of them broke.
     """
     there = asyncio.ensure_future(_pump(near[0], far[1]))
     back = asyncio.ensure_future(_pump(far[0], near[1]))
-    closing = asyncio.ensure_future(forwarder.closing.wait())
+    closing = asyncio.ensure_future(ended.wait())
     waiting: set[asyncio.Future[Any]] = {there, back, closing}
     try:
         while back in waiting or {there, closing} <= waiting:
@@ -168,7 +168,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write_eof()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter) -> None:
     """End a connection as one that broke, so that its peer does not take it for complete."""
     with suppress(OSError):
         raw = writer.get_extra_info("socket")

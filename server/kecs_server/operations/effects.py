@@ -39,8 +39,7 @@ _GPUS = "but for a number of GPUs, a limit of `nvidia.com/gpu` where as many are
 _HOST_DEVICES = "placed where as many GPUs are; but a process uses what devices the host has"
 _NO_INFERENCE = "AWS has ended Elastic Inference; nothing stands for its devices"
 _NO_IAM = "there is no IAM here"
-_NO_BALANCER = "there are no load balancers yet"
-_NO_PROXY = "names lead to tasks without a proxy in between"
+_NO_MESH = "there are no registries or meshes yet"
 _AS_CONTAINER = "as for ContainerDefinition"
 _RECORDS = "checked; the load balancers of gateways are records"
 _NO_TRAFFIC = "checked; the load balancers of Express services are records"
@@ -54,7 +53,8 @@ STORED = (
     Stored(
         "CreateCluster",
         ("configuration", "serviceConnectDefaults", "settings"),
-        "checked, and the namespace is that of its services; no metrics, exec logs or keys here",
+        "checked, and the namespace says which services are in it; no metrics, exec logs, keys or "
+        "mesh here",
     ),
     Stored(
         "UpdateCluster",
@@ -211,7 +211,7 @@ STORED = (
     ),
     Stored("Tmpfs", ("mountOptions",), "but for `ro`", engine="kubernetes"),
     Stored("Tmpfs", ("mountOptions", "size"), "a directory of the host's disk", engine="process"),
-    Stored("PortMapping", ("appProtocol",), _NO_PROXY),
+    Stored("PortMapping", ("appProtocol",), "for Service Connect, which is not there yet"),
     Stored("EFSAuthorizationConfig", ("iam",), _NO_IAM),
     Stored(
         "EFSVolumeConfiguration", ("transitEncryption", "transitEncryptionPort"), _NO_FILE_SERVER
@@ -291,21 +291,21 @@ STORED = (
     ),
     Stored("DeploymentLifecycleHook", ("roleArn",), _NO_IAM),
     Stored(
+        "LoadBalancer",
+        ("loadBalancerName",),
+        "checked; nothing stands for Classic Load Balancers",
+    ),
+    Stored("AdvancedConfiguration", ("roleArn",), _NO_IAM),
+    Stored("CreateService", ("role",), _NO_IAM),
+    Stored(
         "CreateService",
         (
-            "loadBalancers",
-            "role",
+            "serviceConnectConfiguration",
+            "serviceRegistries",
             "vpcLatticeConfigurations",
         ),
-        _NO_BALANCER,
+        _NO_MESH,
     ),
-    Stored(
-        "ServiceConnectConfiguration",
-        ("accessLogConfiguration", "containerConfigurations", "logConfiguration"),
-        _NO_PROXY,
-    ),
-    Stored("ServiceConnectService", ("ingressPortOverride", "timeout", "tls"), _NO_PROXY),
-    Stored("ServiceConnectClientAlias", ("testTrafficRules",), _NO_PROXY),
     Stored(
         "CreateService",
         ("availabilityZoneRebalancing",),
@@ -319,10 +319,11 @@ STORED = (
     Stored(
         "UpdateService",
         (
-            "loadBalancers",
+            "serviceConnectConfiguration",
+            "serviceRegistries",
             "vpcLatticeConfigurations",
         ),
-        _NO_BALANCER,
+        _NO_MESH,
     ),
     Stored(
         "UpdateService",

@@ -6,6 +6,7 @@ from typing import Any
 
 from kecs_server.domain.service import DAEMON
 from kecs_server.domain.service import REPLICA
+from kecs_server.domain.target import is_target_group_arn
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import NotImplementedException
@@ -120,6 +121,10 @@ def _check_balancer(balancer: Structure, definition: TaskDefinition) -> None:
             "A load balancer must have either a targetGroupArn or a loadBalancerName."
         )
     _check_port(balancer.get("containerName"), balancer.get("containerPort"), definition)
+    advanced = balancer.get("advancedConfiguration", {})
+    for group in (balancer.get("targetGroupArn"), advanced.get("alternateTargetGroupArn")):
+        if group is not None and not is_target_group_arn(group):
+            raise InvalidParameterException(f"The targetGroupArn {group} is not valid.")
 
 
 def _check_port(name: str | None, port: int | None, definition: TaskDefinition) -> None:

@@ -107,6 +107,7 @@ def create_service(call: Call, params: Structure) -> Structure:
         propagate_tags=params.get("propagateTags", "NONE"),
         enable_managed_tags=params.get("enableECSManagedTags", False),
         enable_execute_command=params.get("enableExecuteCommand", False),
+        target_groups=call.store.target_groups,
     )
     deploying.begin(service, target.deployment(call.now, namespace), call.now)
     cluster.services[service.name] = service

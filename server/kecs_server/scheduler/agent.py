@@ -20,6 +20,7 @@ from kecs_server.domain.task import want_stopped
 from kecs_server.engines import base
 from kecs_server.scheduler import health
 from kecs_server.scheduler import order
+from kecs_server.scheduler import targets
 
 DEFAULT_RESTART_PERIOD = 300
 """Seconds that a container must have run to be restarted (ecs-facts 6.11)."""
@@ -73,7 +74,9 @@ class ResourcesFailed(base.Observation):
     reason: str
 
 
-Command = Fetch | Provision | StartContainer | StopContainers | CheckHealth | Remove
+Command = (
+    Fetch | Provision | StartContainer | StopContainers | CheckHealth | targets.CheckTarget | Remove
+)
 
 
 def observed(task: Task, observation: base.Observation, now: float) -> None:
@@ -91,6 +94,7 @@ def next_commands(task: Task, now: float) -> list[Command]:
     if task.desired_status == "RUNNING":
         commands += _start(task, now)
         commands += _check_health(task, now)
+        commands += targets.due_checks(task, now)
     if task.desired_status == "STOPPED":
         commands += _stop(task, now)
     return commands
@@ -115,13 +119,13 @@ def look_again_at(task: Task) -> float | None:
     if task.is_stopped and task.stopped_at is not None:
         return task.stopped_at + TASK_RETENTION
     if task.desired_status == "STOPPED":
-        return None
+        return min(targets.moments(task), default=None)
     checks = [
         c.health.due_at
         for c in task.containers
         if c.health and c.last_status == "RUNNING" and not c.health.checking
     ]
-    return min([*checks, *order.deadlines(task)], default=None)
+    return min([*checks, *order.deadlines(task), *targets.moments(task)], default=None)
 
 
 def _start(task: Task, now: float) -> Iterator[Command]:
@@ -153,7 +157,10 @@ def _start(task: Task, now: float) -> Iterator[Command]:
             container.released = True
             container.created_at = now
             yield StartContainer(container.name)
-    if _has_started(task):
+    if _has_started(task) and task.last_status < Status.RUNNING:
+        if task.targets:
+            move(task, Status.ACTIVATING, now)
+            targets.join(task, now)
         move(task, Status.RUNNING, now)
 
 
@@ -173,6 +180,9 @@ def _stop(task: Task, now: float) -> Iterator[Command]:
             container.last_status = "STOPPED"
             if container.essential and task.pull_started_at is not None:
                 task.execution_stopped_at = task.execution_stopped_at or now
+    if not targets.have_left(task, now):
+        move(task, Status.DEACTIVATING, now)
+        return
     names = tuple(c.name for c in task.containers if _may_stop(task, c))
     for name in names:
         task.container(name).stopping = True
@@ -362,6 +372,7 @@ _OBSERVERS: dict[type[base.Observation], Callable[..., None]] = {
     base.ContainerStarted: _on_container_started,
     base.ContainerStopped: _on_container_stopped,
     base.HealthChecked: _on_health_checked,
+    targets.TargetIdle: targets.on_idle,
     base.TaskEnding: _on_ending,
     base.TaskLost: _on_lost,
     base.Removed: _on_removed,

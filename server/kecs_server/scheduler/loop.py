@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.service import Service
+from kecs_server.domain.target import Target
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.engines.base import ContainerStopped
@@ -34,6 +35,7 @@ from kecs_server.scheduler import agent
 from kecs_server.scheduler import daemons
 from kecs_server.scheduler import service_tasks
 from kecs_server.scheduler import services
+from kecs_server.scheduler import targets
 from kecs_server.scheduler.agenda import Agenda
 from kecs_server.scheduler.managed import look_after
 from kecs_server.scheduler.rollouts import HookCall
@@ -45,6 +47,7 @@ _log = logging.getLogger(__name__)
 SpecOf = Callable[[Realm, Task], TaskSpec]
 Fetch = Callable[[Realm, Task], None]
 CallHook = Callable[[Realm, Cluster, Service, HookCall], None]
+CheckTarget = Callable[[Realm, Task, Target], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Scheduler:
 
     :param fetch: gets what a task refers to; returns at once and ends in an observation.
     :param call_hook: calls a hook of a deployment; returns at once and ends in a change.
+    :param check_target: makes a target's health check; returns at once and ends in an observation.
     """
 
     def __init__(
@@ -94,12 +98,14 @@ class Scheduler:
         spec_of: SpecOf,
         fetch: Fetch,
         call_hook: CallHook,
+        check_target: CheckTarget,
     ) -> None:
         self._engines = engines
         self._network = network
         self._spec_of = spec_of
         self._fetch = fetch
         self._call_hook = call_hook
+        self._check_target = check_target
         self._fetching: dict[str, _Placed] = {}
         self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._placed: dict[str, _Placed] = {}
@@ -228,11 +234,26 @@ class Scheduler:
                 self._discard(realm, task)
                 self._notice_end(realm)
             return
-        with realm.changing():
-            before, now = task.last_status, realm.clock.now()
-            agent.observed(task, observation, now)
-            self._publish(realm, cluster, task, before, now)
+        if isinstance(observation, targets.TargetChecked):
+            self._take_check(realm, cluster, task, observation)
+        else:
+            with realm.changing():
+                before, now = task.last_status, realm.clock.now()
+                agent.observed(task, observation, now)
+                self._publish(realm, cluster, task, before, now)
         self._reconcile(realm)
+
+    def _take_check(
+        self, realm: Realm, cluster: Cluster, task: Task, observation: targets.TargetChecked
+    ) -> None:
+        """Most checks change nothing, and nobody is told of them."""
+        with realm.reading():
+            now = realm.clock.now()
+            if targets.take_check(task, observation, now):
+                with realm.changing():
+                    self._publish(realm, cluster, task, task.last_status, now)
+            else:
+                realm.look_at_task(cluster, task)
 
     def _reconcile(self, realm: Realm) -> None:
         """One look: tasks first, then the services that they touched. What changes by that wakes
@@ -276,6 +297,8 @@ class Scheduler:
         self, realm: Realm, cluster: Cluster, task: Task, before: Status, now: float
     ) -> None:
         service = cluster.services.get(task.service_name or "")
+        if service is not None:
+            targets.note(service, task)
         if service is not None and before != task.last_status:
             service_tasks.notice(service, task, before, now)
         daemon = cluster.daemons.get(task.daemon_name or "")
@@ -285,6 +308,7 @@ class Scheduler:
 
     def _reconcile_service(self, realm: Realm, cluster: Cluster, service: Service) -> None:
         alarms = realm.registered.alarms
+        targets.announce(service, realm.clock.now())
         outcome = services.reconcile(cluster, service, realm.clock.now(), alarms)
         for task in outcome.touched:
             realm.touch_task(cluster, task)
@@ -331,6 +355,8 @@ class Scheduler:
                         task.id, name, engine.execute(task.id, name, argv, timeout)
                     ),
                 )
+            case targets.CheckTarget(target):
+                self._check_target(realm, task, target)
             case agent.Remove():
                 self._command(realm, task, lambda engine: engine.remove(task.id))
 

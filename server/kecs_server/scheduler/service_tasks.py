@@ -30,6 +30,7 @@ from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
 from kecs_server.domain.task import want_stopped
 from kecs_server.scheduler import notices
+from kecs_server.scheduler import targets
 from kecs_server.scheduler.placing import start_on
 from kecs_server.scheduler.placing import start_task
 from kecs_server.scheduler.rollouts import HookCall
@@ -67,6 +68,8 @@ _IMPAIRED = (
     "is unable to consistently start tasks successfully. For more information, see the "
     "Troubleshooting section of the Amazon ECS Developer Guide."
 )
+
+_SICK = "Task failed container health checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +170,22 @@ def member(
 ) -> Member:
     """The task as the planner sees it; `moments` get the times at which that changes by itself.
 
-    A task with a health check is healthy when that says so, one without after `HEALTHY_AFTER`. One
-    of an older deployment is so at once: it serves until newer ones have shown that they stay. What
-    health checks find in the grace period is ignored (ecs-facts 7.6).
+    A task with health checks, its own or those of load balancers, is healthy when they say so, one
+    without after `HEALTHY_AFTER`. One of an older deployment is so at once: it serves until newer
+    ones have shown that they stay. What health checks find in the grace period is ignored
+    (ecs-facts 7.6).
     """
     is_running = task.last_status == Status.RUNNING
     is_failing = False
     healthy_at = None
-    if task.has_health_check:
+    if task.has_health_check or task.targets:
         grace_until = (task.started_at or task.created_at) + service.health_grace
         moments.append(grace_until)
-        status = task.health_status
-        is_failing = status == "UNHEALTHY" and now >= grace_until
-        healthy_at = task.started_at if is_running and status == "HEALTHY" else None
+        is_sick = task.health_status == "UNHEALTHY" or targets.failing(task) is not None
+        is_failing = is_sick and now >= grace_until
+        is_well = not task.has_health_check or task.health_status == "HEALTHY"
+        if is_running and is_well and targets.are_healthy(task):
+            healthy_at = task.started_at
     elif is_running and task.started_at is not None:
         healthy_at = task.started_at + (HEALTHY_AFTER if is_current else 0.0)
         moments.append(healthy_at)
@@ -216,6 +222,9 @@ def start(
             _tell_no_place(service, obstacle, None, now)
     else:
         started = _start_anywhere(floor, cluster, service, deployment, count, tasks, now)
+    for task in started:
+        # Of a task that another agent runs nobody here knows the address.
+        task.targets = () if task.is_remote else service.targets_of(deployment)
     if started:
         service.add_event(f"has started {len(started)} tasks: {_names(started)}.", now)
     return started
@@ -307,6 +316,7 @@ def stop(service: Service, tasks: Sequence[Task], cause: str, now: float) -> Non
     if not tasks:
         return
     running = [task for task in tasks if task.last_status == Status.RUNNING]
+    _announce_draining(service, running, now)
     for task in tasks:
         reason = f"Scaling activity initiated by (deployment {cause})"
         want_stopped(task, "ServiceSchedulerInitiated", reason, now)
@@ -319,14 +329,27 @@ def stop(service: Service, tasks: Sequence[Task], cause: str, now: float) -> Non
 
 
 def stop_failed(service: Service, tasks: Sequence[Task], now: float) -> None:
+    _announce_draining(service, tasks, now)
     deployments = {deployment.id: deployment for deployment in service.deployments}
     for task in tasks:
-        want_stopped(task, "ServiceSchedulerInitiated", "Task failed container health checks", now)
-        service.add_event(f"(task {task.id}) failed container health checks.", now)
+        target = targets.failing(task)
+        if target is None:
+            reason, event = _SICK, f"(task {task.id}) failed container health checks."
+        else:
+            reason = f"Task failed ELB health checks in (target-group {target.group.arn})"
+            event = targets.failure_text(task, target)
+        service.add_event(event, now)
         notices.tell_unhealthy(service, now)
+        want_stopped(task, "ServiceSchedulerInitiated", reason, now)
         deployment = deployments[task.started_by or ""]
         deployment.failed_tasks += 1
         deployment.failures += 1
+
+
+def _announce_draining(service: Service, tasks: Sequence[Task], now: float) -> None:
+    count = sum(any(target.is_registered for target in task.targets) for task in tasks)
+    if count:
+        service.add_event(f"has begun draining connections on {count} tasks.", now)
 
 
 def _names(tasks: Sequence[Task]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.daemon import Daemon
 from kecs_server.domain.daemon_service import want_all_seats
@@ -20,6 +21,7 @@ from kecs_server.domain.instance import UNKNOWN_HOST
 from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.instance import Host
 from kecs_server.domain.service import Service
+from kecs_server.domain.target import TargetGroup
 from kecs_server.domain.task import Task
 from kecs_server.state.clock import Clock
 from kecs_server.state.event_log import EventLog
@@ -98,6 +100,12 @@ class Realm:
 
     def stores(self) -> list[Store]:
         return list(self._stores.values())
+
+    def target_group(self, arn: str) -> TargetGroup:
+        """The target group of this ARN, which names its account and region."""
+        parsed = parse_arn(arn)
+        assert parsed is not None
+        return self.store(parsed.account, parsed.region).target_groups.named(arn)
 
     def drop(self, store: Store) -> None:
         """Forget everything in the store."""

@@ -15,6 +15,7 @@ from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.gateway import Gateway
 from kecs_server.domain.ingress import Place
 from kecs_server.domain.ordered import Ordered
+from kecs_server.domain.target import TargetGroups
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.state.discovery import Discovery
 
@@ -46,6 +47,7 @@ class Store:
     daemon_families: dict[str, dict[int, DaemonTaskDefinition]] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)
     capacity_providers: dict[str, CapacityProvider] = field(default_factory=dict)
+    target_groups: TargetGroups = field(default_factory=TargetGroups)
     account_settings: dict[str, dict[str, str]] = field(default_factory=dict)
     """Values by name, by the ARN of the principal."""
     discovery: Discovery = field(default_factory=Discovery)

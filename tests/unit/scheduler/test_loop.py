@@ -138,6 +138,7 @@ class World:
             lambda realm, task: self.spec(task),
             self.fetch,
             lambda realm, cluster, service, call: None,
+            lambda realm, task, target: None,
         )
         self.realm = self.new_realm()
         self.cluster = Cluster(name="c", arn=arn("cluster/c"), settings=[], request={})
