@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import os
 import re
 import shlex
@@ -300,6 +301,14 @@ def _add_conformance(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--without-tasks", action="store_true", help="skip what needs tasks that run"
     )
     parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=180.0,
+        metavar="SECONDS",
+        help="how long a check waits for a state, and the removal for what is in its way"
+        " (default: 180)",
+    )
+    parser.add_argument(
         "--allow-aws", metavar="ACCOUNT", help="the endpoint may be AWS, with this account"
     )
     parser.set_defaults(run=_conformance)
@@ -317,6 +326,16 @@ def _engine(text: str) -> str:
     raise argparse.ArgumentTypeError(
         f"there is no engine {text!r}; {hint}The engines are {', '.join(_ENGINE_CHOICES)}"
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
 
 
 def _region(text: str) -> str:

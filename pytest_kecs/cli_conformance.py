@@ -49,6 +49,7 @@ def conformance(given: argparse.Namespace) -> int:
             subnet=given.subnet,
             security_group=given.security_group,
             with_tasks=not given.without_tasks,
+            wait_seconds=given.wait,
         ):
             results.append(result)
             _print_trouble(result)

@@ -11,16 +11,39 @@ from typing import Literal
 
 from pytest_kecs.conformance.endpoint import Answer
 from pytest_kecs.conformance.endpoint import Endpoint
+from pytest_kecs.conformance.endpoint import uninterrupted
 from pytest_kecs.conformance.endpoint import wait_until
 from pytest_kecs.conformance.shapes import problems_of
+from pytest_kecs.conformance.undoing import Call
+from pytest_kecs.conformance.undoing import undoing
 
-Basis = Literal["captured", "documented", "inferred"]
 Members = dict[str, Any]
+Basis = Literal["captured", "documented", "inferred"]
 Shapes = dict[str, dict[str, None]]
 """By operation that has answered: what was not as the model says."""
-_CLEAN_UP_SECONDS = 60
-_MUST_SUCCEED = frozenset({"DeleteCluster", "DeregisterTaskDefinition"})
-_GONE = ("not found", "Unable to describe task definition.", "being deleted")
+WAIT_SECONDS = 180
+"""How long a check waits for a state, unless told otherwise."""
+
+_MUST_SUCCEED = frozenset(
+    {
+        "DeleteCapacityProvider",
+        "DeleteCluster",
+        "DeleteDaemonTaskDefinition",
+        "DeleteGateway",
+        "DeregisterTaskDefinition",
+    }
+)
+_BUSY = ("ClusterContains", "ResourceInUse", "UpdateInProgress")
+_BUSY_TEXT = "is associated with"
+"""Refusals that pass, by the beginning of the code, or by the text where it says too little."""
+
+_GONE = (
+    "not found",
+    "does not exist",
+    "Unable to describe task definition.",
+    "being deleted",
+    "not in ACTIVE status",
+)
 
 
 class Failed(Exception):
@@ -125,16 +148,24 @@ class Account:
     """Calls for one check. What they made is recorded, whether or not it was to be made, and
     `clean_up` removes it."""
 
-    def __init__(self, endpoint: Endpoint, prefix: str, network: Members, shapes: Shapes) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        prefix: str,
+        network: Members,
+        shapes: Shapes,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
         """
         :param network: an `awsvpcConfiguration` for tasks.
         :param shapes: where problems of answers with the model's shapes are noted.
         """
         self._endpoint = endpoint
-        self._undo: list[tuple[str, Members]] = []
+        self._undo: list[Call] = []
         self._names = 0
         self._prefix = prefix
         self._shapes = shapes
+        self._wait_seconds = wait_seconds
         self.network = network
 
     def name(self) -> str:
@@ -143,10 +174,23 @@ class Account:
         return f"{self._prefix}-{self._names}"
 
     def send(self, operation: str, body: bytes) -> Answer:
-        answer = self._endpoint.send(operation, body)
-        if answer.status == 200 and isinstance(answer.body, dict):
-            self._undo += _undoing(operation, answer.body)
+        with uninterrupted():
+            answer = self._endpoint.send(operation, body)
+            if answer.status == 200 and isinstance(answer.body, dict):
+                self._undo += undoing(operation, answer.body)
         return answer
+
+    def undo_with(self, operation: str, members: Members) -> None:
+        """Make this call at the end, before those that are there already."""
+        self._undo.append((operation, members))
+
+    def wait(self, what: str, is_so: Callable[[], object]) -> None:
+        """Ask until it is so.
+
+        :raises Failed: it is not, after all the time that there is.
+        """
+        if not wait_until(is_so, seconds=self._wait_seconds):
+            raise Failed(f"not so after {self._wait_seconds:g} s: {what}")
 
     def ask(self, operation: str, members: Members) -> Answer:
         """:raises NotImplementedThere: the server has no such operation."""
@@ -179,55 +223,24 @@ class Account:
         """Remove what was made, the last first; what remains, in words."""
         remains = []
         while self._undo:
-            operation, members = self._undo.pop()
-            body = json.dumps(members).encode()
-            last = Answer(0, {}, "")
-
-            def is_gone(operation: str = operation, body: bytes = body) -> bool:
-                nonlocal last
-                last = self._endpoint.send(operation, body)
-                return not last.code.startswith("ClusterContains")
-
-            wait_until(is_gone, seconds=_CLEAN_UP_SECONDS)
+            # Interrupted, it is there for the next attempt.
+            operation, members = self._undo[-1]
+            last = self._undone(operation, members)
+            self._undo.pop()
             gone = last.status == 200 or any(text in last.message for text in _GONE)
             if not gone and operation in _MUST_SUCCEED:
                 remains.append(f"{operation} {members}: {last}")
         return remains
 
+    def _undone(self, operation: str, members: Members) -> Answer:
+        """The answer to a call, which is repeated while something is in its way."""
+        body = json.dumps(members).encode()
+        last = Answer(0, {}, "")
 
-def _undoing(operation: str, body: Members) -> list[tuple[str, Members]]:
-    """The calls that remove what an answer says was made; the last is to be made first."""
-    if operation == "CreateCluster":
-        return [("DeleteCluster", {"cluster": arn}) for arn in _arns(body, "cluster", "clusterArn")]
-    if operation == "RegisterTaskDefinition":
-        return [
-            call
-            for arn in _arns(body, "taskDefinition", "taskDefinitionArn")
-            for call in (
-                ("DeleteTaskDefinitions", {"taskDefinitions": [arn]}),
-                ("DeregisterTaskDefinition", {"taskDefinition": arn}),
-            )
-        ]
-    if operation == "CreateService":
-        service = body.get("service") or {}
-        cluster = service.get("clusterArn")
-        return [
-            ("DeleteService", {"cluster": cluster, "service": arn, "force": True})
-            for arn in _arns(body, "service", "serviceArn")
-        ]
-    if operation == "RunTask":
-        return [
-            ("StopTask", {"cluster": task.get("clusterArn"), "task": task.get("taskArn")})
-            for task in body.get("tasks") or []
-        ]
-    if operation == "CreateCapacityProvider":
-        return [
-            ("DeleteCapacityProvider", {"capacityProvider": arn})
-            for arn in _arns(body, "capacityProvider", "capacityProviderArn")
-        ]
-    return []
+        def is_done() -> bool:
+            nonlocal last
+            last = self._endpoint.send(operation, body)
+            return not last.code.startswith(_BUSY) and _BUSY_TEXT not in last.message
 
-
-def _arns(body: Members, what: str, member: str) -> list[str]:
-    arn = (body.get(what) or {}).get(member)
-    return [arn] if arn else []
+        wait_until(is_done, seconds=self._wait_seconds)
+        return last

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
+import threading
 import time
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -131,3 +135,19 @@ def wait_until(is_done: Any, *, seconds: float) -> bool:
         time.sleep(pause)
         pause = min(pause * 2, 1)
     return True
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until this is left, so that what a call makes is known when it comes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)

@@ -9,15 +9,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_kecs.conformance import account_settings  # noqa: F401
+from pytest_kecs.conformance import agent_calls  # noqa: F401
+from pytest_kecs.conformance import attributes  # noqa: F401
 from pytest_kecs.conformance import capacity_providers  # noqa: F401
 from pytest_kecs.conformance import clusters  # noqa: F401
+from pytest_kecs.conformance import container_instances  # noqa: F401
+from pytest_kecs.conformance import daemon_task_definitions  # noqa: F401
+from pytest_kecs.conformance import daemons  # noqa: F401
+from pytest_kecs.conformance import express  # noqa: F401
+from pytest_kecs.conformance import gateways  # noqa: F401
 from pytest_kecs.conformance import protocol  # noqa: F401
+from pytest_kecs.conformance import service_deployments  # noqa: F401
 from pytest_kecs.conformance import services  # noqa: F401
 from pytest_kecs.conformance import tags  # noqa: F401
 from pytest_kecs.conformance import task_definitions  # noqa: F401
 from pytest_kecs.conformance import task_protection  # noqa: F401
 from pytest_kecs.conformance import tasks  # noqa: F401
 from pytest_kecs.conformance.checks import CHECKS
+from pytest_kecs.conformance.checks import WAIT_SECONDS
 from pytest_kecs.conformance.checks import Account
 from pytest_kecs.conformance.checks import Check
 from pytest_kecs.conformance.checks import Failed
@@ -44,6 +53,7 @@ def run(
     subnet: str = "subnet-12345678",
     security_group: str | None = None,
     with_tasks: bool = True,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> Iterator[Result]:
     """Run the checks of these families (default: of all), and judge the shapes of their answers."""
     groups = {"securityGroups": [security_group]} if security_group else {}
@@ -56,7 +66,8 @@ def run(
         if check.needs_tasks and not with_tasks:
             yield Result(check, "skipped", "needs tasks that run")
             continue
-        yield _run_one(check, Account(endpoint, f"{prefix}-{number}", network, shapes))
+        account = Account(endpoint, f"{prefix}-{number}", network, shapes, wait_seconds)
+        yield _run_one(check, account)
     for operation, problems in shapes.items():
         yield _of_shapes(operation, list(problems))
 
@@ -87,5 +98,10 @@ def _run_one(check: Check, account: Account) -> Result:
         # What the check reads of the answer is not there, or is something else.
         outcome, came = "failed", f"the answer is not as the check reads it: {error!r}"
     finally:
-        leftovers = account.clean_up()
+        try:
+            leftovers = account.clean_up()
+        except KeyboardInterrupt:
+            # The rest goes too, unless it is interrupted again.
+            account.clean_up()
+            raise
     return Result(check, outcome, came, tuple(leftovers))

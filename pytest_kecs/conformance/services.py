@@ -13,35 +13,17 @@ from pytest_kecs.conformance.checks import expect_members
 from pytest_kecs.conformance.checks import expect_true
 from pytest_kecs.conformance.checks import refusals
 from pytest_kecs.conformance.steps import made_cluster
-from pytest_kecs.conformance.steps import network
+from pytest_kecs.conformance.steps import made_service
 from pytest_kecs.conformance.steps import pages
-from pytest_kecs.conformance.steps import registered
+from pytest_kecs.conformance.steps import service_request
 
 _FAMILY = "services"
 _INVALID = "InvalidParameterException"
 
 
-def _asked(account: Account, **members: Any) -> Members:
-    """Parameters of CreateService, in a new cluster."""
-    return {
-        "cluster": members.pop("cluster", None) or made_cluster(account),
-        "serviceName": account.name(),
-        "taskDefinition": registered(account)["taskDefinitionArn"],
-        "desiredCount": 0,
-        "launchType": "FARGATE",
-        **network(account),
-        **members,
-    }
-
-
-def _made(account: Account, **members: Any) -> Members:
-    service: Members = account.call("CreateService", **_asked(account, **members))["service"]
-    return service
-
-
 @check(_FAMILY, "CreateService", "Defaults of a service", "ecs-facts 7.2")
 def fills_in(account: Account) -> None:
-    service = _made(account)
+    service = made_service(account)
     lists = ("loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy")
     wanted = {
         "status": "ACTIVE",
@@ -65,7 +47,7 @@ def fills_in(account: Account) -> None:
 
 @check(_FAMILY, "DescribeServices", "Unknown ones are failures: MISSING", "ecs-facts 7.3")
 def describes_missing(account: Account) -> None:
-    service = _made(account)
+    service = made_service(account)
     unknown = account.name()
     cluster = service["clusterArn"]
     answer = account.call(
@@ -85,7 +67,7 @@ def describes_missing(account: Account) -> None:
 )
 def lists(account: Account) -> None:
     cluster = made_cluster(account)
-    arns = [_made(account, cluster=cluster)["serviceArn"] for _ in range(2)]
+    arns = [made_service(account, cluster=cluster)["serviceArn"] for _ in range(2)]
     came = pages(account, "ListServices", "serviceArns", cluster=cluster)
     expect("pages", sorted(came), sorted(arns))
 
@@ -98,7 +80,7 @@ def lists(account: Account) -> None:
     basis="documented",
 )
 def deploys_what_changed(account: Account) -> None:
-    service = _made(account)
+    service = made_service(account)
     where = {"cluster": service["clusterArn"], "service": service["serviceName"]}
     same = account.call("UpdateService", desiredCount=0, **where)["service"]
     ids = [each["id"] for each in service["deployments"]]
@@ -109,7 +91,7 @@ def deploys_what_changed(account: Account) -> None:
 
 @check(_FAMILY, "DeleteService", "Gone from the list, and still described", "ecs-facts 7.3, 7.5")
 def deletes(account: Account) -> None:
-    service = _made(account)
+    service = made_service(account)
     cluster = service["clusterArn"]
     gone = account.call("DeleteService", cluster=cluster, service=service["serviceName"])["service"]
     expect_true("the status is an end", came=gone["status"] in ("DRAINING", "INACTIVE"))
@@ -120,17 +102,37 @@ def deletes(account: Account) -> None:
     expect("described", [each["serviceArn"] for each in described], [service["serviceArn"]])
 
 
+@check(
+    _FAMILY,
+    "ListServicesByNamespace",
+    "Those whose Service Connect names it, of all clusters",
+    "the model of ListServicesByNamespace",
+    basis="documented",
+)
+def lists_by_namespace(account: Account) -> None:
+    namespace = account.name()
+    connected = {"enabled": True, "namespace": namespace}
+    arns = [
+        made_service(account, serviceConnectConfiguration=connected)["serviceArn"] for _ in range(2)
+    ]
+    made_service(account)
+    came = pages(account, "ListServicesByNamespace", "serviceArns", namespace=namespace)
+    expect("pages", sorted(came), sorted(arns))
+
+
 def _create(rule: str, code: str, text: str, **members: Any) -> Refusal:
     def asked(account: Account) -> Members:
-        given = _asked(account, **members)
+        given = service_request(account, **members)
         return {name: value for name, value in given.items() if value is not None}
 
     return Refusal("CreateService", rule, asked, code, text, "ecs-facts 7.1")
 
 
 def _name_in_use(account: Account) -> Members:
-    service = _made(account)
-    return _asked(account, cluster=service["clusterArn"], serviceName=service["serviceName"])
+    service = made_service(account)
+    return service_request(
+        account, cluster=service["clusterArn"], serviceName=service["serviceName"]
+    )
 
 
 refusals(

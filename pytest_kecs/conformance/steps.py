@@ -7,13 +7,14 @@ from typing import Any
 from pytest_kecs.conformance.checks import Account
 from pytest_kecs.conformance.checks import Failed
 from pytest_kecs.conformance.checks import Members
-from pytest_kecs.conformance.endpoint import wait_until
 
 TAGS = [{"key": "a", "value": "b"}]
+NOWHERE = "0" * 32
+"""The id of no task and no container instance."""
+
 # Ends at once when it is to stop, also as the first process of a container.
 _COMMAND = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]
 _CONTAINER = {"name": "app", "image": "busybox", "command": _COMMAND}
-_TASK_SECONDS = 180
 
 
 def container(**members: Any) -> Members:
@@ -39,11 +40,26 @@ def fargate_definition(account: Account, **members: Any) -> Members:
     )
 
 
+def daemon_definition(account: Account, **members: Any) -> Members:
+    """Parameters of a registration for a daemon."""
+    return {"family": account.name(), "containerDefinitions": [container()], **members}
+
+
 def made_cluster(account: Account, **members: Any) -> str:
     """The name of a new cluster."""
     name = account.name()
     account.call("CreateCluster", clusterName=name, **members)
     return name
+
+
+def made_instance(account: Account, cluster: str, **members: Any) -> Members:
+    """A container instance of 1024 CPU units and 1024 MiB, with no machine behind it."""
+    resources = [
+        {"name": name, "type": "INTEGER", "integerValue": 1024} for name in ("CPU", "MEMORY")
+    ]
+    asked = {"cluster": cluster, "totalResources": resources, **members}
+    made: Members = account.call("RegisterContainerInstance", **asked)["containerInstance"]
+    return made
 
 
 def registered(account: Account, **members: Any) -> Members:
@@ -55,6 +71,27 @@ def registered(account: Account, **members: Any) -> Members:
 
 def network(account: Account) -> Members:
     return {"networkConfiguration": {"awsvpcConfiguration": account.network}}
+
+
+def service_request(account: Account, **members: Any) -> Members:
+    """Parameters of CreateService without tasks, in a new cluster."""
+    return {
+        "cluster": members.pop("cluster", None) or made_cluster(account),
+        "serviceName": account.name(),
+        "taskDefinition": registered(account)["taskDefinitionArn"],
+        "desiredCount": 0,
+        "launchType": "FARGATE",
+        **network(account),
+        **members,
+    }
+
+
+def made_service(account: Account, **members: Any) -> Members:
+    """A new service that wants no tasks."""
+    service: Members = account.call("CreateService", **service_request(account, **members))[
+        "service"
+    ]
+    return service
 
 
 def started_task(account: Account, cluster: str, **members: Any) -> Members:
@@ -84,8 +121,7 @@ def task_with_status(account: Account, cluster: str, arn: str, status: str) -> M
         task = account.call("DescribeTasks", cluster=cluster, tasks=[arn])["tasks"][0]
         return bool(task["lastStatus"] == status)
 
-    if not wait_until(is_there, seconds=_TASK_SECONDS):
-        raise Failed(f"the task is not {status} after {_TASK_SECONDS} s, but {task['lastStatus']}")
+    account.wait(f"the task is {status}", is_there)
     return task
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request
 from werkzeug.wrappers import Response
 
+from pytest_kecs.admin import AdminClient
 from pytest_kecs.cli import main
+from pytest_kecs.conformance import endpoint as endpoint_module
 from pytest_kecs.conformance.checks import CHECKS
 from pytest_kecs.conformance.checks import Account
 from pytest_kecs.conformance.checks import Check
@@ -25,6 +30,15 @@ from pytest_kecs.conformance.runner import run
 from pytest_kecs.launcher import Launcher
 
 REGION = "us-east-1"
+_DELETED = ("DELETE_IN_PROGRESS", "DELETE_COMPLETE")
+_TO_COME = {
+    "CreateTaskSet",
+    "DeleteTaskSet",
+    "DescribeTaskSets",
+    "UpdateServicePrimaryTaskSet",
+    "UpdateTaskSet",
+}
+"""Operations that no check is about yet."""
 
 pytestmark = pytest.mark.ours
 
@@ -59,7 +73,25 @@ def empty_answers() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.fixture
+def _fast_clock(monkeypatch: pytest.MonkeyPatch, admin: AdminClient) -> None:
+    """What a check waits for comes by the test's clock."""
+
+    def wait_until(is_so: Callable[[], object], *, seconds: float) -> bool:
+        def comes() -> bool:
+            if is_so():
+                return True
+            admin.advance_clock(1)
+            return False
+
+        return endpoint_module.wait_until(comes, seconds=seconds)
+
+    monkeypatch.setattr("pytest_kecs.conformance.checks.wait_until", wait_until)
+
+
+@pytest.mark.usefixtures("_fast_clock")
 def test_this_server_keeps_every_rule_and_is_empty_afterwards(endpoint: Endpoint, ecs: Any) -> None:
+    ecs.put_account_setting(name="awsvpcTrunking", value="enabled")
     results = list(run(endpoint))
     assert [each.check for each in results if each.check.run] == CHECKS
     assert not [each for each in results if each.leftovers]
@@ -68,6 +100,18 @@ def test_this_server_keeps_every_rule_and_is_empty_afterwards(endpoint: Endpoint
     assert [each for each in results if each.outcome in ("failed", "skipped")] == []
     assert ecs.list_clusters()["clusterArns"] == []
     assert ecs.list_task_definition_families(status="ACTIVE")["families"] == []
+    assert ecs.list_daemon_task_definitions()["daemonTaskDefinitions"] == []
+    assert ecs.list_gateways()["gateways"] == []
+    providers = ecs.describe_capacity_providers()["capacityProviders"]
+    kept = [each["name"] for each in providers if each.get("updateStatus") not in _DELETED]
+    assert kept == ["FARGATE", "FARGATE_SPOT"]
+    [setting] = ecs.list_account_settings()["settings"]
+    assert (setting["name"], setting["value"]) == ("awsvpcTrunking", "enabled")
+
+
+def test_every_operation_has_a_check() -> None:
+    known = set(table.all_operations().operations()) - _TO_COME
+    assert known - {each.operation for each in CHECKS} == set()
 
 
 def test_a_server_that_says_nothing_keeps_no_rule(empty_answers: str) -> None:
@@ -88,6 +132,67 @@ def test_what_was_made_is_removed_at_ctrl_c(endpoint: Endpoint, ecs: Any) -> Non
     with pytest.raises(KeyboardInterrupt):
         _run_one(check, Account(endpoint, "x", {}, {}))
     assert ecs.describe_clusters(clusters=["made"])["clusters"][0]["status"] == "INACTIVE"
+
+
+def test_what_is_left_is_removed_when_the_removal_is_interrupted(
+    endpoint: Endpoint, ecs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(account: Account) -> None:
+        for _ in range(2):
+            account.call("CreateCluster", clusterName=account.name())
+
+    send, interrupted = endpoint.send, []
+
+    def send_or_stop(operation: str, body: bytes) -> Any:
+        if operation == "DeleteCluster" and not interrupted:
+            interrupted.append(operation)
+            raise KeyboardInterrupt
+        return send(operation, body)
+
+    monkeypatch.setattr(endpoint, "send", send_or_stop)
+    check = Check(
+        family="f", operation="o", name="n", rule="r", basis="captured", source="s", run=make
+    )
+    with pytest.raises(KeyboardInterrupt):
+        _run_one(check, Account(endpoint, "x", {}, {}))
+    assert ecs.list_clusters()["clusterArns"] == []
+
+
+def test_ctrl_c_during_a_call_waits_for_its_answer(
+    endpoint: Endpoint, ecs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(account: Account) -> None:
+        account.call("CreateCluster", clusterName="made")
+        raise AssertionError("it goes on after Ctrl-C")
+
+    send = endpoint.send
+
+    def interrupted(operation: str, body: bytes) -> Any:
+        if operation == "CreateCluster":
+            os.kill(os.getpid(), signal.SIGINT)
+        return send(operation, body)
+
+    monkeypatch.setattr(endpoint, "send", interrupted)
+    check = Check(
+        family="f", operation="o", name="n", rule="r", basis="captured", source="s", run=make
+    )
+    with pytest.raises(KeyboardInterrupt):
+        _run_one(check, Account(endpoint, "x", {}, {}))
+    assert ecs.describe_clusters(clusters=["made"])["clusters"][0]["status"] == "INACTIVE"
+
+
+def test_a_check_waits_no_longer_than_it_is_told(endpoint: Endpoint) -> None:
+    check = Check(
+        family="f",
+        operation="o",
+        name="n",
+        rule="r",
+        basis="captured",
+        source="s",
+        run=lambda account: account.wait("it is tomorrow", lambda: False),
+    )
+    result = _run_one(check, Account(endpoint, "x", {}, {}, wait_seconds=0))
+    assert (result.outcome, result.came) == ("failed", "not so after 0 s: it is tomorrow")
 
 
 def test_the_command_prints_a_table_and_writes_each_check(
@@ -124,3 +229,12 @@ def test_the_command_says_why_it_could_not_run(
 ) -> None:
     assert main(["conformance", *options]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["long", "-1", "inf", "nan"])
+def test_the_command_waits_for_a_number_of_seconds(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["conformance", "--endpoint", "http://127.0.0.1:1", f"--wait={text}"])
+    assert "is no number of seconds" in capsys.readouterr().err
