@@ -281,6 +281,17 @@ class AdminClient:
         """
         return self._call("GET", f"/report?log_lines={log_lines}")
 
+    def recording(self) -> dict[str, Any]:
+        """What happened in the realm: `entries`, `tasks`, `services`, `definitions` and more."""
+        return self._call("GET", "/recording")
+
+    def log_end(self, task: str, container: str) -> dict[str, Any]:
+        """The last `lines` of a container, each `[time, stream, text]`, and how many bytes were
+        `skipped`; secrets are hidden.
+        """
+        query = urlencode({"task": task, "container": container})
+        return self._call("GET", "/recording/log?" + query)
+
     def map_image(self, pattern: str, stand_in: Any) -> None:
         """Say what images that match `pattern` are; `stand_in` as for the setting `images`."""
         self._call("POST", "/images", {"pattern": pattern, "stand_in": stand_in})
@@ -346,6 +357,10 @@ class AdminClient:
     def lease(self, seconds: float | None, *, owner_pid: int | None = None) -> None:
         """Give the environment another owner, or none and `seconds` to live."""
         self._call("POST", "/lease", {"seconds": seconds, "owner_pid": owner_pid})
+
+    def viewer_url(self) -> str:
+        """An address at which one browser sees what happens in the environment."""
+        return self.endpoint + str(self._call("POST", "/viewers", {})["path"])
 
     def stop(self) -> None:
         """Ask the server to end; it does so after its answer."""

@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_reset(commands)
     _add_logs(commands)
     _add_events(commands)
+    _add_report(commands)
+    _add_ui(commands)
     _add_conformance(commands)
     return parser
 
@@ -269,6 +271,32 @@ def _add_events(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.set_defaults(run=_events)
 
 
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "report",
+        help="make the pages of recorded tests anew, with one that lists them",
+        description="Make the pages of the recordings in DIR anew, from the files beside them, and"
+        " print the address of the one that leads to all.",
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", help="as --kecs-artifacts had it, or the folder of one test in it"
+    )
+    parser.add_argument("--open", action="store_true", help="open it in a browser")
+    parser.set_defaults(run=_report)
+
+
+def _add_ui(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "ui",
+        help="print an address at which a browser sees what happens in an environment",
+        description="Print an address at which one browser sees what happens in an environment, as"
+        " it happens. It is good once.",
+    )
+    parser.add_argument("name", metavar="NAME", help="as `kecs list` shows it")
+    parser.add_argument("--open", action="store_true", help="open it in a browser")
+    parser.set_defaults(run=_ui)
+
+
 def _add_conformance(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "conformance",
@@ -450,6 +478,18 @@ def _events(given: argparse.Namespace) -> int:
     from pytest_kecs.cli_events import show
 
     return show(given)
+
+
+def _report(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_report import report
+
+    return report(given)
+
+
+def _ui(given: argparse.Namespace) -> int:
+    from pytest_kecs.cli_report import ui
+
+    return ui(given)
 
 
 def _conformance(given: argparse.Namespace) -> int:

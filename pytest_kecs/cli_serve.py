@@ -307,11 +307,19 @@ def _variables(launcher: Launcher, region: str) -> dict[str, str]:
 
 def _announce(launcher: Launcher, options: LaunchOptions) -> None:
     url = client_url(launcher.endpoint, ca_file(launcher.directory))
+    with AdminClient(
+        launcher.endpoint, derive_credentials(launcher.run_secret, CLI_LABEL)
+    ) as admin:
+        page = admin.viewer_url()
     exports = "\n".join(f"  {line}" for line in shell_lines(_variables(launcher, options.region)))
     print(
         f"""\
 {launcher.name} is ready: engine {options.engine}, {url}
 Ctrl-C ends it, with all that runs in it.
+
+To see what happens in it, in a browser (good once; `kecs ui {launcher.name}` prints another):
+
+  {page}
 
 For aws, SDKs and other programs, in another shell:
 

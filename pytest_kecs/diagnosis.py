@@ -6,6 +6,7 @@ containers' ports, the timeline, and the end of each container's log; and on the
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -14,6 +15,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
+
+TIMELINE = "kecs timeline"
+ROWS_SHOWN = 60
+"""Of a test's timeline; what came before is only counted."""
+
+_INPUT_SIZE = 100
+# Members of inputs that say nothing to a person.
+_UNTOLD = ("clientToken",)
 
 Report = Mapping[str, Any]
 Row = Sequence[str]
@@ -31,7 +40,7 @@ def sections(report: Report, log_lines: int) -> list[tuple[str, str]]:
         ("kecs tasks", _lines(tasks_text(report.get("tasks", ())), advice_text(report))),
         ("kecs logs", logs_text(report, log_lines)),
         ("kecs service events", events_text(report.get("services", ()))),
-        ("kecs timeline", timeline_text(report.get("timeline", ()))),
+        (TIMELINE, timeline_text(report.get("timeline", ()), most=ROWS_SHOWN)),
     ]
     return [(title, text) for title, text in parts if text]
 
@@ -154,33 +163,69 @@ def events_text(services: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def timeline_text(entries: Iterable[Mapping[str, Any]], about: str = "") -> str:
-    """Each entry with its distance from the first, in ms; only those `about` some id, if given.
-    Equal calls with nothing in between are one line.
+def timeline_text(
+    entries: Iterable[Mapping[str, Any]], about: str = "", most: int | None = None
+) -> str:
+    """Each entry with its distance from the first, in ms; only those `about` some id, if given, and
+    the last rows if there are more than `most`. Equal calls with nothing in between are one row.
     """
     entries = list(entries)
     if not entries:
         return ""
     start = entries[0]["at"]
     told = [entry for entry in entries if about in str(entry["subject"])]
-    rows = [_timeline_row(list(run), start) for _, run in groupby(told, _call_made)]
-    return "\n".join(_columns(rows))
+    runs = [list(run) for _, run in groupby(told, _call_made)]
+    shown = runs if most is None else runs[-most:]
+    rows = [_timeline_row(run, start) for run in shown]
+    earlier = sum(map(len, runs)) - sum(map(len, shown))
+    head = [f"{earlier} earlier calls and changes are not shown"] if earlier else []
+    return "\n".join([*head, *_columns(rows)])
 
 
-def _call_made(entry: Mapping[str, Any]) -> tuple[str, str] | int:
+def _call_made(entry: Mapping[str, Any]) -> tuple[str, str, str] | int:
     """Equal for equal calls with equal ends (a call's text begins with how long it took)."""
     if entry["kind"] != "call":
         return id(entry)
-    return str(entry["subject"]), str(entry["text"]).partition(" ms")[2]
+    ending = str(entry["text"]).partition(" ms")[2]
+    return str(entry["subject"]), ending, str(entry.get("input"))
 
 
 def _timeline_row(run: Sequence[Mapping[str, Any]], start: float) -> Row:
     entry = run[0]
     subject, text = str(entry["subject"]), str(entry["text"])
+    if entry["kind"] == "call":
+        took, unit, ending = text.removeprefix(subject).lstrip().partition(" ms")
+        text = f"{took}{unit}{input_text(entry.get('input'))}{ending}"
+    else:
+        text = text.removeprefix(subject).lstrip() if subject else text
     if len(run) > 1:
         text += f" ({len(run)} times, until {_offset(run[-1], start)})"
     offset = _offset(entry, start).rjust(10)
-    return offset, str(entry["kind"]), last_part(subject, 8), text.removeprefix(subject).lstrip()
+    return offset, str(entry["kind"]), last_part(subject, 8), text
+
+
+def input_text(given: str | None) -> str:
+    """What a call asked for, in short: its plain members, and how many the others have."""
+    try:
+        members = json.loads(given) if given else {}
+    except ValueError:
+        return ""
+    if not isinstance(members, dict) or not members:
+        return ""
+    told = {name: value for name, value in members.items() if name not in _UNTOLD}
+    text = " ".join(f"{name}={_value_text(value)}" for name, value in told.items())
+    if not text:
+        return ""
+    return f" {text}" if len(text) <= _INPUT_SIZE else f" {text[: _INPUT_SIZE - 3]}..."
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, list):
+        is_plain = len(value) == 1 and isinstance(value[0], str | int)
+        return _value_text(value[0]) if is_plain else f"[{len(value)}]"
+    if isinstance(value, dict):
+        return "{...}"
+    return last_part(value, 8) if isinstance(value, str) else json.dumps(value)
 
 
 def _offset(entry: Mapping[str, Any], start: float) -> str:

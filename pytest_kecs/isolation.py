@@ -11,6 +11,7 @@ from typing import Literal
 
 import pytest
 
+from pytest_kecs import recorder
 from pytest_kecs import reporting
 from pytest_kecs.environment import Environment
 from pytest_kecs.errors import KecsError
@@ -25,7 +26,9 @@ FIXTURES = frozenset({"ecs_client", "ecs_client_factory", "kecs"})
 
 @dataclass(slots=True, kw_only=True)
 class TestState:
-    """What is known of the test that runs. `mistake`: what is wrong with its markers."""
+    """What is known of the test that runs. `mistake`: what is wrong with its markers; `outcome` and
+    `message`: the worst of its phases so far; `attempt`: how often it was begun.
+    """
 
     __test__ = False
 
@@ -34,6 +37,9 @@ class TestState:
     is_last: bool = False
     begun: bool = False
     failed: bool = False
+    outcome: str = "passed"
+    message: str = ""
+    attempt: int = 0
 
 
 _STATE = pytest.StashKey[TestState]()
@@ -134,6 +140,8 @@ def begin_if_used(item: pytest.Item) -> None:
     """At the start of a setup: give a test that uses ECS its realm, also when it is run again."""
     state = item.stash[_STATE]
     state.begun = state.failed = False
+    state.outcome, state.message = "passed", ""
+    state.attempt += 1
     if uses_ecs(item) and not _runs_nothing(item.config):
         begin(item)
 
@@ -174,10 +182,24 @@ def after_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     state = item.stash.get(_STATE, None)
     if state is None:
         return
+    if report.failed and not state.failed:
+        state.outcome = "failed" if report.when == "call" else "error"
+        state.message = recorder.message_of(report)
+    elif report.skipped and not state.failed:
+        state.outcome = "skipped"
     if state.begun and report.failed and call.excinfo is not None:
-        reporting.explain_failure(report, environment_of(item.config))
+        reporting.explain_failure(item.config, report, environment_of(item.config))
     state.failed = state.failed or report.failed
     if report.when == "teardown":
+        if state.begun:
+            recorder.after_test(
+                item,
+                report,
+                environment_of(item.config),
+                outcome=state.outcome,
+                message=state.message,
+                attempt=state.attempt,
+            )
         kept = _end(item)
         if kept is not None:
             reporting.attach_kept(report, kept)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from kecs_server.credentials import Credentials
 
 from pytest_kecs import __version__
+from pytest_kecs import junit
 from pytest_kecs import machine
+from pytest_kecs import recorder
 from pytest_kecs import reporting
 from pytest_kecs.environment import Environment
 from pytest_kecs.exports import Exporter
@@ -21,6 +25,7 @@ from pytest_kecs.settings import Settings
 from pytest_kecs.settings import resolve
 
 OWNERSHIP = pytest.StashKey[Ownership]()
+_SAVED = pytest.StashKey[list[recorder.Saved]]()
 _ENGINE = pytest.StashKey[tuple[str, str]]()
 # With these pytest only shows something and runs no test.
 _SHOWING = ("help", "version", "showfixtures", "show_fixtures_per_test", "markers")
@@ -114,11 +119,22 @@ def hand_over(config: pytest.Config) -> None:
         config.stash[OWNERSHIP].hand_over(os.environ)
 
 
-def note_kept(config: pytest.Config, report: pytest.TestReport) -> None:
-    """In the owner: remember the realm that a report says is kept."""
+@contextmanager
+def around_report(config: pytest.Config, report: pytest.TestReport) -> Iterator[None]:
+    """In the owner: remember the realm that a report says is kept, and the recording of its test;
+    add to JUnit's.
+    """
+    if OWNERSHIP not in config.stash:
+        yield
+        return
     kept = reporting.kept_of(report)
-    if kept is not None and OWNERSHIP in config.stash:
+    if kept is not None:
         config.stash[OWNERSHIP].keep_realm(kept)
+    saved = recorder.saved_of(report)
+    if saved is not None:
+        config.stash.setdefault(_SAVED, []).append(saved)
+    with junit.around_report(config, report):
+        yield
 
 
 def close_environment(config: pytest.Config) -> None:
@@ -128,9 +144,17 @@ def close_environment(config: pytest.Config) -> None:
 
 
 def summarize(terminal: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell what was kept."""
+    """Tell what was recorded and kept."""
     ownership = config.stash.get(OWNERSHIP, None)
-    if ownership is not None and ownership.left_running is not None:
-        environment = config.stash[ENVIRONMENT]
+    if ownership is None:
+        return
+    environment = config.stash[ENVIRONMENT]
+    root = recorder.place(config, environment)
+    if root is not None:
+        saved = config.stash.setdefault(_SAVED, [])
+        recorder.summarize(terminal, root, saved)
+    if ownership.left_running is not None:
         kept = ownership.left_running
-        reporting.summarize(terminal, environment.identity, environment.settings, kept)
+        reporting.summarize(
+            terminal, environment.identity, environment.settings, kept, page=ownership.page
+        )

@@ -81,7 +81,7 @@ class Ownership:
 
     `identity` is None where there can be no environment; `problem` then says why.
     `notes` are lines for the header: what was joined, or not, and why. `left_running` has the
-    realms that go on after the end, if the environment was kept.
+    realms that go on after the end, if the environment was kept; a browser sees them at `page`.
     """
 
     def __init__(self, settings: Settings, engine: str, rootdir: Path, version: str) -> None:
@@ -96,6 +96,7 @@ class Ownership:
         self.problem: str | None = None
         self.notes: list[str] = []
         self.left_running: list[KeptRealm] | None = None
+        self.page: str | None = None
         self._ending: threading.Thread | None = None
 
     def open(self) -> None:
@@ -253,6 +254,7 @@ class Ownership:
         until = time.time() + self._settings.keep_for
         with AdminClient(identity.endpoint, identity.credentials("main")) as admin:
             admin.lease(self._settings.keep_for, owner_pid=None)
+            self.page = admin.viewer_url()
         if launcher is not None:
             launcher.detach(lease_until=until, kept_realms=rows)
         elif joined is not None:

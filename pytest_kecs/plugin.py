@@ -100,5 +100,7 @@ class ReportListener:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        opening.note_kept(self._config, report)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None]:
+        with opening.around_report(self._config, report):
+            return (yield)

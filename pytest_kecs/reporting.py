@@ -18,6 +18,8 @@ from _pytest._code.code import ReprFileLocation
 from _pytest._code.code import ReprTracebackNative
 
 from pytest_kecs import diagnosis
+from pytest_kecs import junit
+from pytest_kecs import recorder
 from pytest_kecs.errors import KecsError
 from pytest_kecs.machine import other_engines
 from pytest_kecs.ownership import KeptRealm
@@ -82,15 +84,22 @@ class Progress:
         return uncaptured
 
 
-def explain_failure(report: pytest.TestReport, environment: Environment) -> None:
+def explain_failure(
+    config: pytest.Config, report: pytest.TestReport, environment: Environment
+) -> None:
     """Add tasks, logs, events and timeline to the text of a failure.
 
     There they are wherever the failure is shown: in the terminal, whatever is captured, in JUnit's
-    XML, in an editor. Of a report's own sections JUnit has none unless `junit_logging` is set.
+    XML, in an editor. Of a report's own sections JUnit has none unless `junit_logging` is set. What
+    happened is in JUnit's `system-out` and on pytest-html's page as well.
     """
-    sections = [
-        (f"{title} ({report.when})", text) for title, text in _failure_sections(environment)
-    ]
+    found = _failure_sections(environment)
+    happened = dict(found).get(diagnosis.TIMELINE)
+    if happened is not None:
+        junit.attach(report, f"{diagnosis.TIMELINE} ({report.when})\n{happened}\n")
+        if config.pluginmanager.hasplugin("html"):
+            recorder.add_extra(report, "text", happened, diagnosis.TIMELINE)
+    sections = [(f"{title} ({report.when})", text) for title, text in found]
     if not sections:
         return
     if not isinstance(report.longrepr, ExceptionRepr):
@@ -138,6 +147,8 @@ def summarize(
     identity: Identity,
     settings: Settings,
     kept: Sequence[KeptRealm],
+    *,
+    page: str | None,
 ) -> None:
     """Say what was kept, how to look in, to use it again, to end it, and when it ends."""
     until = diagnosis.clock_text(time.time() + settings.keep_for)
@@ -151,5 +162,7 @@ def summarize(
         terminal.write_line("    aws ecs list-tasks")
     if len(kept) > _SHOWN_REALMS:
         terminal.write_line(f"  and {len(kept) - _SHOWN_REALMS} more: kecs list")
+    if page is not None:
+        terminal.write_line(f"To see it in a browser (good once): {page}")
     terminal.write_line("To use it again: run pytest with --kecs-keep-cluster.")
     terminal.write_line(f"To end it: kecs stop {identity.name}")

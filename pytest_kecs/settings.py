@@ -22,6 +22,7 @@ import pytest
 
 from pytest_kecs.kubeconfig import kubeconfig_problem
 
+ARTIFACTS_MODES = ("off", "on", "retain-on-failure")
 ENGINES = ("process", "kind", "kubernetes", "auto")
 
 
@@ -80,6 +81,8 @@ class Settings:
     cgroup: str | None
     startup_timeout: float
     log_lines: int
+    artifacts: str | None
+    artifacts_mode: str
     images: Mapping[str, str]
     env: str
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -260,6 +263,16 @@ def _parse_path(value: str) -> str:
     return os.path.abspath(os.path.expanduser(value))
 
 
+def _parse_folder(value: str) -> str:
+    if not value or "\0" in value:
+        raise InvalidValue("it must name a folder")
+    return os.path.expanduser(value)
+
+
+def _parse_artifacts_mode(value: str) -> str:
+    return choice(value, ARTIFACTS_MODES)
+
+
 def _parse_namespace(value: str) -> str:
     if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value):
         return value
@@ -411,6 +424,23 @@ TABLE: tuple[Setting, ...] = (
         default_text="20",
         parse=_parse_count,
         help="Log lines of each container in the report of a failed test",
+    ),
+    Setting(
+        name="artifacts",
+        metavar="DIR",
+        default=None,
+        default_text="none",
+        parse=_parse_folder,
+        help="Folder that gets a recording of each test: calls and changes as JSON lines, logs, "
+        "task definitions, and a page that shows them",
+    ),
+    Setting(
+        name="artifacts_mode",
+        metavar="MODE",
+        default="retain-on-failure",
+        default_text="retain-on-failure",
+        parse=_parse_artifacts_mode,
+        help="Which tests are recorded there: on (all), retain-on-failure (those that failed), off",
     ),
     Setting(
         name="images",

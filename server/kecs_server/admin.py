@@ -22,6 +22,7 @@ from flask import Response
 from flask import jsonify
 from flask import request
 
+from kecs_server import recording
 from kecs_server import report
 from kecs_server.domain.images import parse_images
 from kecs_server.domain.target import configure
@@ -39,6 +40,7 @@ from kecs_server.task_logs import LogQuery
 from kecs_server.task_logs import read_logs
 from kecs_server.task_logs import read_text
 from kecs_server.traffic.view import load_balancer_view
+from kecs_server.ui import Viewers
 
 Structure = dict[str, Any]
 
@@ -54,9 +56,9 @@ class BadRequest(Exception):
     """The text says what is wrong with the request."""
 
 
-def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
+def admin_blueprint(environment: Environment, lifetime: Lifetime, viewers: Viewers) -> Blueprint:
     blueprint = Blueprint("admin", __name__)
-    admin = Admin(environment, lifetime)
+    admin = Admin(environment, lifetime, viewers)
     for method, path, handler in (
         ("GET", "/health", admin.health),
         ("POST", "/prepare", admin.prepare),
@@ -71,6 +73,8 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("GET", "/timeline", admin.timeline),
         ("GET", "/events", admin.events),
         ("GET", "/report", admin.report),
+        ("GET", "/recording", admin.recording),
+        ("GET", "/recording/log", admin.recording_log),
         ("POST", "/images", admin.map_images),
         ("POST", "/secrets", admin.set_secret),
         ("POST", "/env-files", admin.put_env_file),
@@ -83,6 +87,7 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime) -> Blueprint:
         ("POST", "/clock", admin.advance_clock),
         ("POST", "/reset", admin.reset),
         ("POST", "/lease", admin.renew_lease),
+        ("POST", "/viewers", admin.new_viewer),
         ("POST", "/stop", admin.stop),
     ):
         blueprint.add_url_rule(path, path, _answering(environment, handler), methods=[method])
@@ -114,10 +119,11 @@ def _answering(
 class Admin:
     """One method for each path: access key and parameters in, the answer out."""
 
-    def __init__(self, environment: Environment, lifetime: Lifetime) -> None:
+    def __init__(self, environment: Environment, lifetime: Lifetime, viewers: Viewers) -> None:
         self._environment = environment
         self._realms = environment.realms
         self._lifetime = lifetime
+        self._viewers = viewers
 
     def health(self, key: str, params: Structure) -> Structure:
         settings = self._environment.settings
@@ -232,6 +238,19 @@ class Admin:
             self._environment, realm, report.LAST_LINES if lines is None else lines
         )
 
+    def recording(self, key: str, params: Structure) -> Structure:
+        return recording.recording(self._access(key).realm, _count(params, "after") or 0)
+
+    def recording_log(self, key: str, params: Structure) -> Structure:
+        lines = _count(params, "lines")
+        return recording.log_end(
+            self._environment,
+            self._access(key).realm,
+            str(params.get("task") or ""),
+            str(params.get("container") or ""),
+            recording.MAX_LOG_LINES if lines is None else lines,
+        )
+
     def map_images(self, key: str, params: Structure) -> Structure:
         if not params.get("pattern"):
             raise BadRequest("the parameter 'pattern' is missing")
@@ -320,8 +339,11 @@ class Admin:
 
     def advance_clock(self, key: str, params: Structure) -> Structure:
         realm = self._access(key).realm
+        seconds = _number(params, "advance", 0.0)
         with realm.changing():
-            realm.clock.advance(_number(params, "advance", 0.0))
+            before = realm.clock.now()
+            realm.clock.advance(seconds)
+            realm.timeline.add(before, "clock", "", f"advanced by {seconds:g} s")
         return {"now": realm.clock.now()}
 
     def reset(self, key: str, params: Structure) -> Structure:
@@ -334,6 +356,10 @@ class Admin:
             raise BadRequest(f"owner_pid is the id of a process, not {owner!r}")
         self._lifetime.renew(owner, None if owner else _number(params, "seconds", 0.0))
         return {}
+
+    def new_viewer(self, key: str, params: Structure) -> Structure:
+        """A path below which a browser sees the environment; good for one browser."""
+        return {"path": f"/_kecs/ui?token={self._viewers.new_token()}"}
 
     def stop(self, key: str, params: Structure) -> Structure:
         self._lifetime.stop("it was told to")

@@ -32,6 +32,8 @@ from kecs_server.protocol.foreign import CODE
 from kecs_server.protocol.foreign import STATUS
 from kecs_server.protocol.foreign import refusal
 from kecs_server.protocol.signature import SignedRequest
+from kecs_server.ui import Viewers
+from kecs_server.ui import ui_blueprint
 
 JSON_TYPE = "application/x-amz-json-1.1"
 
@@ -40,7 +42,9 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 def create_app(environment: Environment, lifetime: Lifetime) -> Flask:
     app = _create_app(environment, LOOPBACK)
-    app.register_blueprint(admin_blueprint(environment, lifetime), url_prefix="/_kecs")
+    viewers = Viewers()
+    app.register_blueprint(admin_blueprint(environment, lifetime, viewers), url_prefix="/_kecs")
+    app.register_blueprint(ui_blueprint(environment, viewers), url_prefix="/_kecs/ui")
 
     @app.get("/")
     def name() -> Response:

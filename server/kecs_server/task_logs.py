@@ -181,6 +181,31 @@ def last_lines(
     return {stream: _text(found.get(stream, b"")).removesuffix("\n") for stream in STREAMS}
 
 
+def masked_lines(
+    environment: Environment, realm: Realm, task: Task, container: str, lines: int
+) -> tuple[list[tuple[float, str, str]], int]:
+    """The last lines of both streams as (time, stream, text), secrets hidden, as far as they are
+    among the last `logfile.TAIL` bytes of each; and how many bytes came before.
+    """
+    log = _settled_log(environment, realm, task, container)
+    found: list[tuple[float, str, str]] = []
+    if log is None:
+        return found, 0
+    resources, until = task.resources, time.time()
+    try:
+        first = cursor = log.last(lines)
+        more = True
+        while more:
+            chunk = log.read(cursor, until=until)
+            for entry in chunk.entries:
+                data = entry.data if resources is None else resources.masked(entry.data)
+                found.append((entry.time, entry.stream, _text(data).removesuffix("\n")))
+            cursor, more = chunk.cursor, chunk.more
+    except FileNotFoundError:  # the task was forgotten a moment ago
+        return found, 0
+    return found, sum(first)
+
+
 def find_task(realm: Realm, reference: str) -> Task:
     """:raises ValueError: no task has this ARN or id."""
     identifier = reference.rpartition("/")[2]

@@ -31,7 +31,10 @@ ORDER = (
     "environment",
     "task_logs",
     "report",
+    "recording",
+    "page",
     "metadata",
+    "ui",
     "admin",
     "app",
     "prune",
@@ -41,7 +44,12 @@ ORDER = (
 PRUNING = "prune"
 """Imported by the plugin too; needs the engines' ways of finding what was left, and no more."""
 
-FOR_THE_PLUGIN = {"kecs_server.credentials", "kecs_server.settings", "kecs_server.prune"}
+FOR_THE_PLUGIN = {
+    "kecs_server.credentials",
+    "kecs_server.settings",
+    "kecs_server.page",
+    "kecs_server.prune",
+}
 REAPING = {"kecs_server.engines.kubernetes.reap", "kecs_server.engines.base"}
 """What `kecs prune --kubeconfig` imports, when it runs: the search, and the error it raises."""
 

@@ -155,6 +155,16 @@ class HookRun:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """When a stage was entered, and the percents of the traffic that the target then had."""
+
+    at: float
+    stage: str
+    production_weight: float
+    test_weight: float
+
+
 @dataclass(slots=True, kw_only=True)
 class Rollback:
     reason: str
@@ -195,6 +205,8 @@ class ServiceDeployment:
     hooks: list[HookRun] = field(default_factory=list)
     step_hooks: list[HookRun] = field(default_factory=list)
     """Those of the stage that it is in; `hooks` are all that there were."""
+    entered: list[Entered] = field(default_factory=list)
+    """The stages that it has been in."""
 
     @property
     def goal(self) -> Deployment:

@@ -16,6 +16,7 @@ from kecs_server.domain.deployment import LAMBDA
 from kecs_server.domain.deployment import PAUSE
 from kecs_server.domain.deployment import ROLLING
 from kecs_server.domain.deployment import TIMED_OUT
+from kecs_server.domain.deployment import Entered
 from kecs_server.domain.deployment import HookRun
 from kecs_server.domain.deployment import ServiceDeployment
 from kecs_server.domain.deployment import Step
@@ -146,6 +147,9 @@ def _enter(deployment: ServiceDeployment, now: float) -> None:
         deployment.production_weight = step.weight
     if step.stage == TEST_TRAFFIC_SHIFT and step.weight is not None:
         deployment.test_weight = step.weight
+    deployment.entered.append(
+        Entered(now, step.stage, deployment.production_weight, deployment.test_weight)
+    )
     deployment.step_hooks = []
     if deployment.rollback is None or step.stage in ROLLBACK_STAGES:
         deployment.step_hooks = [

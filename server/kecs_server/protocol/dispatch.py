@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from kecs_server.errors import EcsError
@@ -32,14 +33,14 @@ _log = logging.getLogger(__name__)
 Structure = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """HTTP status and the JSON object of the body."""
 
     status: int
     body: Structure
 
-    @property
+    @cached_property
     def text(self) -> str:
         """What is sent."""
         return json.dumps(self.body, ensure_ascii=False)
@@ -70,8 +71,7 @@ class Dispatcher:
         except EcsError as error:
             return error_answer(error)
         except Exception:
-            _log.exception("a request could not be answered")
-            return error_answer(ServerException("Internal error of the pytest-kecs server."))
+            return error_answer(_internal_error())
 
     def _call(self, caller: Caller, name: str, request: SignedRequest) -> Answer:
         access = self._realms.access(caller.access_key)
@@ -81,16 +81,34 @@ class Dispatcher:
             region=caller.region,
             role=access.principal,
         )
-        began = time.monotonic()
+        at, began = call.now, time.monotonic()
+        body = b""
+        problem: EcsError | None = None
         try:
             body = unpacked(request.body, request.headers.get("content-encoding", ""))
             params = parse_parameters(name, body)
-            result = self._carry_out(call, name, params, request.headers)
+            answer = Answer(200, self._carry_out(call, name, params, request.headers))
         except EcsError as error:
-            self._record(call, name, began, f"{error.code}: {error.message or ''}")
-            raise
-        self._record(call, name, began, "")
-        return Answer(200, result)
+            problem = error
+        except Exception:
+            problem = _internal_error()
+        if problem is not None:
+            answer = error_answer(problem)
+        milliseconds = 1000 * (time.monotonic() - began)
+        text = answer.text
+        with call.realm.reading():
+            call.realm.timeline.add_call(
+                at,
+                name,
+                account=call.account,
+                region=call.region,
+                milliseconds=milliseconds,
+                input=body,
+                answer=text,
+                error=problem.code if problem else None,
+                message=(problem.message or "") if problem else "",
+            )
+        return answer
 
     def _carry_out(
         self, call: Call, name: str, params: Structure, headers: Mapping[str, str]
@@ -114,11 +132,11 @@ class Dispatcher:
             return self._holder.answer(question, name, call.realm, ask)
         return ask()
 
-    def _record(self, call: Call, name: str, began: float, error: str) -> None:
-        milliseconds = 1000 * (time.monotonic() - began)
-        text = f"{name} {milliseconds:.1f} ms" + (f" {error}" if error else "")
-        with call.realm.reading():
-            call.realm.timeline.add(call.now, "call", name, text)
+
+def _internal_error() -> ServerException:
+    """What is answered where something broke here; the log has the cause."""
+    _log.exception("a request could not be answered")
+    return ServerException("Internal error of the pytest-kecs server.")
 
 
 def error_answer(error: EcsError) -> Answer:

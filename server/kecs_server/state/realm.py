@@ -49,7 +49,8 @@ class Realm:
     tasks that are processes have networks of their own.
 
     `hosts`: the machines of its engine; `endpoint`: this server's own URL. `version` grows with
-    every change. The scheduler is told through `wake`.
+    every change, the last of which was at `changed_at` (`time.monotonic()`). The scheduler is told
+    through `wake`.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Realm:
         self.timeline = Timeline()
         self.events = EventLog()
         self.version = 0
+        self.changed_at = time.monotonic()
         self.ended = False
         self.watchers: list[Watcher] = []
         self.dirty_tasks: dict[str, tuple[Cluster, Task]] = {}
@@ -124,6 +126,7 @@ class Realm:
                 yield
             finally:
                 self.version += 1
+                self.changed_at = time.monotonic()
                 self._changed.notify_all()
         self._wake(self)
 
