@@ -311,6 +311,10 @@ class AdminClient:
         """Put a CloudWatch alarm into a state."""
         self._call("POST", "/alarms", {"name": name, "state": state})
 
+    def set_registry(self, arn: str, name: str) -> None:
+        """Say under which name a service of Cloud Map is found."""
+        self._call("POST", "/registries", {"arn": arn, "name": name})
+
     def set_hook(self, arn: str, url: str | None) -> str:
         """Have a Lambda function's ARN answered by a URL, or by who asks `next_hook`; the id of the
         realm in which that holds.

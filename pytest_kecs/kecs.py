@@ -395,6 +395,14 @@ class Kecs(EventMethods):
         """
         self._admin.set_alarm(name, state)
 
+    def set_registry(self, arn: str, name: str) -> None:
+        """Say under which name (`db.internal`) tasks find the services whose `serviceRegistries`
+        have the ARN of this service of Cloud Map; tasks that start from now on.
+
+        :raises AdminError: no such ARN, or a name that no host has.
+        """
+        self._admin.set_registry(arn, name)
+
     def on_hook(self, arn: str, answer: Hook | str) -> None:
         """Say who answers when a deployment calls the Lambda function of this ARN at a stage: a
         function of the test, which gets the event and returns `SUCCEEDED`, `FAILED`, `IN_PROGRESS`

@@ -79,6 +79,7 @@ def admin_blueprint(environment: Environment, lifetime: Lifetime, viewers: Viewe
         ("POST", "/secrets", admin.set_secret),
         ("POST", "/env-files", admin.put_env_file),
         ("POST", "/alarms", admin.set_alarm),
+        ("POST", "/registries", admin.set_registry),
         ("POST", "/hooks", admin.set_hook),
         ("POST", "/hooks/next", admin.next_hook),
         ("POST", "/hooks/answer", admin.answer_hook),
@@ -282,6 +283,11 @@ class Admin:
                 realm.touch_service(cluster, service)
             for _, daemon in realm.daemons():
                 realm.touch_managed(daemon)
+        return {}
+
+    def set_registry(self, key: str, params: Structure) -> Structure:
+        registered = self._access(key).realm.registered
+        registered.set_registry(str(params.get("arn") or ""), params.get("name"))
         return {}
 
     def set_hook(self, key: str, params: Structure) -> Structure:

@@ -18,6 +18,7 @@ from kecs_server.aws.hooks import HookCaller
 from kecs_server.aws.logs import Logs
 from kecs_server.aws.pool import Pool
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.discovery import mark_of
 from kecs_server.domain.images import parse_images
 from kecs_server.domain.instance import UNKNOWN_HOST
 from kecs_server.domain.instance import Host
@@ -34,6 +35,7 @@ from kecs_server.engines.spec import Surroundings
 from kecs_server.engines.spec import task_spec
 from kecs_server.events import Recorder
 from kecs_server.events import Sink
+from kecs_server.network.names import names_of
 from kecs_server.network.network import Network
 from kecs_server.scheduler.loop import Scheduler
 from kecs_server.settings import ENGINES
@@ -167,7 +169,8 @@ class Environment:
     def _spec_of(self, realm: Realm, task: Task) -> TaskSpec:
         arn = parse_arn(task.arn)
         names = {"python": self.settings.interpreter, "rootdir": self.settings.rootdir}
-        network = self.network.attach(task, realm.engine, is_own=realm.isolates(task))
+        found = names_of(realm, task, self.network.connect)
+        network = self.network.attach(task, realm.engine, is_own=realm.isolates(task), names=found)
         spec = task_spec(
             task,
             Surroundings(
@@ -180,6 +183,8 @@ class Environment:
                 network=network,
                 agent_port=self._agent_port() if network.is_own else None,
                 reach=self._reach,
+                services=[name.named for name in found],
+                mark=mark_of(realm.id, task.service_arn) if task.service_arn else "",
             ),
         )
         if spec.own_network is not None:

@@ -20,6 +20,7 @@ from service_steps import PREFIX
 from service_steps import create
 
 from pytest_kecs.admin import AdminClient
+from pytest_kecs.errors import AdminError
 from pytest_kecs.kecs import Kecs
 from pytest_kecs.waiting import WaitError
 
@@ -430,13 +431,30 @@ def test_registries_that_are_refused(
 
 
 @pytest.mark.inferred
-def test_two_aliases_are_refused(app: Any) -> None:
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"clientAliases": [{"port": 80}, {"port": 81}]},
+        {"clientAliases": [{"port": 0}]},
+        {"clientAliases": [{"port": 80, "dnsName": "a\n1.2.3.4 b"}]},
+        {"clientAliases": [{"port": 80, "dnsName": "Backend"}]},
+        {"discoveryName": "-x"},
+    ],
+    ids=str,
+)
+def test_aliases_that_are_refused(app: Any, service: dict[str, Any]) -> None:
     register(app, "web", container(portMappings=[{"containerPort": 80, "name": "http"}]))
     request = {"serviceName": "s", "taskDefinition": "web", "desiredCount": 0}
-    connect = {
-        "enabled": True,
-        "namespace": "internal",
-        "services": [{"portName": "http", "clientAliases": [{"port": 80}, {"port": 81}]}],
-    }
+    services = [{"portName": "http", **service}]
+    connect = {"enabled": True, "namespace": "internal", "services": services}
     answer = refusal(app.create_service, **request, serviceConnectConfiguration=connect)
     assert answer[0] == INVALID
+
+
+@pytest.mark.ours
+def test_names_of_registries(admin: AdminClient) -> None:
+    admin.set_registry(REGISTRY, "db.internal")
+    with pytest.raises(AdminError, match="named by the ARN of a service of Cloud Map"):
+        admin.set_registry("x", "db.internal")
+    with pytest.raises(AdminError, match="a registry has the name of a host"):
+        admin.set_registry(REGISTRY, "a b")

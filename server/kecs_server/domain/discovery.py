@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -18,6 +19,14 @@ from kecs_server.domain.task import Task
 from kecs_server.domain.task_definition import TaskDefinition
 
 Structure = dict[str, Any]
+
+
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,126}\Z")
+
+
+def is_host(name: str) -> bool:
+    """Whether programs can look up the name (the model's text on dnsName)."""
+    return _HOST.match(name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +64,11 @@ def connect_endpoints(service: Service, namespace: str) -> Iterator[Endpoint]:
     for each in service.primary.settings["serviceConnectConfiguration"].get("services", ()):
         name = each.get("discoveryName", each["portName"])
         for alias in each.get("clientAliases", ()):
-            yield Endpoint(
-                host=alias.get("dnsName") or f"{name}.{namespace}",
-                port=alias["port"],
-                service=service,
-                port_name=each["portName"],
-            )
+            host = alias.get("dnsName") or f"{name}.{namespace}"
+            if is_host(host):  # a namespace may have a name that no host can have
+                yield Endpoint(
+                    host=host, port=alias["port"], service=service, port_name=each["portName"]
+                )
 
 
 def registry_endpoints(service: Service, host: str) -> Iterator[Endpoint]:

@@ -204,6 +204,13 @@ class Task:
         )
         return int(given["sizeInGiB"])
 
+    @property
+    def service_arn(self) -> str | None:
+        """Of the service that it is of: its cluster's with another kind (ecs-facts 2.1)."""
+        if self.service_name is None:
+            return None
+        return f"{self.cluster_arn.replace(':cluster/', ':service/', 1)}/{self.service_name}"
+
     def is_protected(self, now: float) -> bool:
         return self.protected_until is not None and now < self.protected_until
 

@@ -126,6 +126,18 @@ class ContainerSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What the task finds at `host`:`port`: `target_port` of the tasks whose label `serves` has
+    the value `mark`.
+    """
+
+    host: str
+    port: int
+    target_port: int
+    mark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
     """What an engine needs to know of a task. `task_id` is 32 hex digits, unique in the server.
 
@@ -134,6 +146,7 @@ class TaskSpec:
     `architecture` ("arm64", "amd64") is that of its images.
     `address` is where what the task listens at is reached, where that is known beforehand.
     `own_network`: it shares the machine's with nobody (process engine; a Pod always has its own).
+    `names` are led by the engine where the server does not (Kubernetes).
     `node` is the one of the engine's hosts that it is to run on; None: any.
     """
 
@@ -145,6 +158,7 @@ class TaskSpec:
     network_mode: str = "bridge"
     address: str | None = None
     own_network: OwnNetwork | None = None
+    names: tuple[Named, ...] = ()
     volumes: tuple[Volume, ...] = ()
     cpu: int | None = None
     memory: int | None = None

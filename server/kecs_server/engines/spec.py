@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ from kecs_server.domain.ways_out import lay_out
 from kecs_server.domain.ways_out import named_by
 from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import Mount
+from kecs_server.engines.base import Named
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Tmpfs
 from kecs_server.engines.base import Ulimit
@@ -93,6 +95,8 @@ class TaskNetwork:
     addressing: Mapping[str, Addressing]
     address: str | None = None
     is_own: bool = False
+    names: Mapping[Place, str] = field(default_factory=dict)
+    """Where services are that it finds by name: HOST:PORT as its programs reach it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,7 @@ class Surroundings:
     names: values of `{python}` and the like in stand-ins.
     agent_port: of this machine, where the agent of tasks with networks of their own listens.
     reach: what such tasks reach besides.
+    services: those that the engine itself leads to; mark: what it knows the task's own service by.
     """
 
     realm: str
@@ -116,6 +121,8 @@ class Surroundings:
     network: TaskNetwork
     agent_port: int | None = None
     reach: Sequence[Place] = ()
+    services: Sequence[Named] = ()
+    mark: str = ""
 
 
 def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
@@ -138,10 +145,12 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
         labels={
             "cluster": task.cluster_arn.rpartition("/")[2],
             "service": task.service_name or "",
+            "serves": surroundings.mark,
         },
         network_mode=task.task_definition.network_mode,
         address=surroundings.network.address,
         own_network=own_network,
+        names=tuple(surroundings.services),
         volumes=tuple(_volumes(task, surroundings.realm)),
         cpu=parse_cpu(sizes["cpu"]) if "cpu" in sizes else None,
         memory=parse_memory(sizes["memory"]) if "memory" in sizes else None,
@@ -164,10 +173,12 @@ def _seen_from_inside(task: Task, surroundings: Surroundings) -> tuple[Surroundi
     mode none it reaches nothing.
     """
     if task.task_definition.network_mode == "none":
-        return replace(surroundings, endpoint=None, aws_endpoint=None, agent_port=None), []
+        nothing = replace(surroundings.network, names={})
+        nowhere = replace(surroundings, endpoint=None, aws_endpoint=None, agent_port=None)
+        return replace(nowhere, network=nothing), []
     agent_port, aws = surroundings.agent_port, surroundings.aws_endpoint
     endpoint = f"http://{AGENT_ADDRESS}" if agent_port is not None else None
-    places = list(surroundings.reach)
+    places = [*surroundings.reach, *surroundings.network.names]
     if aws is not None and aws != REAL_AWS:
         aws, place = from_inside(aws)
         places.append(place)
@@ -199,7 +210,9 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
     image = definition["image"]
     found = find_stand_in(image, surroundings.images)
     addressing = surroundings.network.addressing[container.name]
-    names = {**surroundings.names, **addressing.names()}
+    led = surroundings.network.names.items()
+    connect = {f"connect:{place.host}:{place.port}": told for place, told in led}
+    names = {**surroundings.names, **addressing.names(), **connect}
     stand_in = expanded(found, names) if found else StandIn()
     entry_point, command = _argv(definition, override, stand_in)
     linux = definition.get("linuxParameters", {})
@@ -357,6 +370,7 @@ def _injected(task: Task, container: Container, surroundings: Surroundings) -> d
         "AWS_DEFAULT_REGION": surroundings.region,
         **surroundings.network.addressing[container.name].variables(),
         **_endpoint_urls(surroundings),
+        **_name_variables(surroundings.network.names),
     }
     endpoint, identifier = surroundings.endpoint, container.metadata_id
     if endpoint is not None:
@@ -367,6 +381,14 @@ def _injected(task: Task, container: Container, surroundings: Surroundings) -> d
         path = f"/v2/credentials/{task.credentials_id}"
         injected["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint + path
     return injected
+
+
+def _name_variables(names: Mapping[Place, str]) -> dict[str, str]:
+    """KECS_CONNECT_DB_5432 for the name `db` and port 5432."""
+    return {
+        f"KECS_CONNECT_{re.sub('[^A-Z0-9]', '_', place.host.upper())}_{place.port}": told
+        for place, told in names.items()
+    }
 
 
 def _endpoint_urls(surroundings: Surroundings) -> dict[str, str]:

@@ -6,11 +6,13 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -36,6 +38,7 @@ from kecs_server.network.host_ports import PortTaken
 from kecs_server.network.host_ports import bind_fixed
 from kecs_server.network.host_ports import bind_free
 from kecs_server.network.host_ports import check_free
+from kecs_server.network.names import Name
 
 if TYPE_CHECKING:
     from kecs_server.network.forwarding import Forwarder
@@ -58,7 +61,8 @@ EngineOf = Callable[[str], Engine | None]
 @dataclass(slots=True, kw_only=True)
 class _Attached:
     """A task that has a network. `own` are the addresses taken for it alone; `ways_out` are not yet
-    opened; `own_ports` are those of containers that are reached at the task's own address.
+    opened; `connects` lead to services that are found by name; `own_ports` are those of containers
+    that are reached at the task's own address.
     """
 
     engine: str
@@ -66,6 +70,7 @@ class _Attached:
     told: TaskNetwork
     ways_out: Sequence[WayOut] = ()
     is_closed: bool = False
+    connects: Mapping[Place, Callable[[], socket.socket]] = field(default_factory=dict)
     own_ports: set[tuple[str, int]] = field(default_factory=set)
     bindings: dict[str, tuple[Binding, ...]] = field(default_factory=dict)
     forwarders: list[Forwarder] = field(default_factory=list)
@@ -82,7 +87,9 @@ class Network:
         self._attached: dict[str, _Attached] = {}
         self._forwarders: Forwarders | None = None
 
-    def attach(self, task: Task, engine: str, *, is_own: bool = False) -> TaskNetwork:
+    def attach(
+        self, task: Task, engine: str, *, is_own: bool = False, names: Sequence[Name] = ()
+    ) -> TaskNetwork:
         """Say for each container where its program is to listen.
 
         As processes, the containers of a task have one address of its own in awsvpc mode, and
@@ -91,6 +98,8 @@ class Network:
         that is fixed and the same as the container's.
 
         :param is_own: the task has a network namespace of its own, as a Pod has.
+        :param names: what it is to find by name.
+        :raises PortError: there is no port for one of them.
         """
         with self._lock:
             if engine != "process":
@@ -101,7 +110,23 @@ class Network:
             else:
                 attached = self._as_processes(task)
             self._attached[task.id] = attached
+            attached.told = replace(attached.told, names=self._name(task, attached, names))
             return attached.told
+
+    def _name(self, task: Task, attached: _Attached, names: Sequence[Name]) -> dict[Place, str]:
+        """Where what has a name is reached: by it in a Pod and in a network of the task's own, else
+        at a port of the machine.
+        """
+        attached.connects = {name.place: name.connect for name in names}
+        if attached.engine != "process" or attached.told.is_own:
+            return {place: f"{place.host}:{place.port}" for place in attached.connects}
+        told = {}
+        for name in names:
+            [listener] = bind_free(1, "tcp", _listened_at(task))
+            forwarder = self._open_forwarders().open(listener, name.connect)
+            attached.forwarders.append(forwarder)
+            told[name.place] = f"{HOST}:{forwarder.port}"
+        return told
 
     def lead_out(self, task_id: str, ways: Sequence[WayOut]) -> None:
         """Open these ways out of the task's own network before its first container starts."""
@@ -266,7 +291,8 @@ class Network:
                 f"CannotStartContainerError: no way out to {target.host}:{target.port} could be "
                 f"made: {error}"
             ) from error
-        forwarder = self._open_forwarders().open(listener, partial(_connect_outside, target))
+        connect = attached.connects.get(target) or partial(_connect_outside, target)
+        forwarder = self._open_forwarders().open(listener, connect)
         attached.forwarders.append(forwarder)
 
     def _lead_in(self, task: Task, attached: _Attached, container: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,11 @@ from kecs_server.operations.registry import Call
 from kecs_server.operations.registry import Registry
 
 Structure = dict[str, Any]
+
+MAX_PORT = 65535
+
+_DNS_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,126}\Z")
+_DISCOVERY_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,63}\Z")
 
 registry = Registry()
 
@@ -91,6 +97,19 @@ def check_connect(configuration: Structure, definition: TaskDefinition) -> None:
                 f"portName({each['portName']}) does not refer to any named PortMapping in the "
                 "container definitions"
             )
+        if not _DISCOVERY_NAME.match(each.get("discoveryName", "x")):
+            raise InvalidParameterException(
+                f"The discoveryName {each['discoveryName']} contains invalid characters."
+            )
+        for alias in each.get("clientAliases", ()):
+            if not _DNS_NAME.match(alias.get("dnsName", "x")):
+                raise InvalidParameterException(
+                    f"The dnsName {alias['dnsName']} contains invalid characters."
+                )
+            if not 1 <= alias["port"] <= MAX_PORT:
+                raise InvalidParameterException(
+                    f"The port of a client alias must be between 1 and {MAX_PORT}."
+                )
         if len(each.get("clientAliases", ())) > 1:
             raise InvalidParameterException(
                 "A Service Connect service can have at most one client alias."

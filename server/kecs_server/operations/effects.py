@@ -39,7 +39,8 @@ _GPUS = "but for a number of GPUs, a limit of `nvidia.com/gpu` where as many are
 _HOST_DEVICES = "placed where as many GPUs are; but a process uses what devices the host has"
 _NO_INFERENCE = "AWS has ended Elastic Inference; nothing stands for its devices"
 _NO_IAM = "there is no IAM here"
-_NO_MESH = "there are no registries or meshes yet"
+_NO_MESH = "there are no meshes here"
+_NO_PROXY = "names lead to tasks without a proxy in between"
 _AS_CONTAINER = "as for ContainerDefinition"
 _RECORDS = "checked; the load balancers of gateways are records"
 _NO_TRAFFIC = "checked; the load balancers of Express services are records"
@@ -53,8 +54,7 @@ STORED = (
     Stored(
         "CreateCluster",
         ("configuration", "serviceConnectDefaults", "settings"),
-        "checked, and the namespace says which services are in it; no metrics, exec logs, keys or "
-        "mesh here",
+        "checked, and the namespace is that of its services; no metrics, exec logs or keys here",
     ),
     Stored(
         "UpdateCluster",
@@ -211,7 +211,7 @@ STORED = (
     ),
     Stored("Tmpfs", ("mountOptions",), "but for `ro`", engine="kubernetes"),
     Stored("Tmpfs", ("mountOptions", "size"), "a directory of the host's disk", engine="process"),
-    Stored("PortMapping", ("appProtocol",), "for Service Connect, which is not there yet"),
+    Stored("PortMapping", ("appProtocol",), _NO_PROXY),
     Stored("EFSAuthorizationConfig", ("iam",), _NO_IAM),
     Stored(
         "EFSVolumeConfiguration", ("transitEncryption", "transitEncryptionPort"), _NO_FILE_SERVER
@@ -299,13 +299,16 @@ STORED = (
     Stored("CreateService", ("role",), _NO_IAM),
     Stored(
         "CreateService",
-        (
-            "serviceConnectConfiguration",
-            "serviceRegistries",
-            "vpcLatticeConfigurations",
-        ),
+        ("vpcLatticeConfigurations",),
         _NO_MESH,
     ),
+    Stored(
+        "ServiceConnectConfiguration",
+        ("accessLogConfiguration", "containerConfigurations", "logConfiguration"),
+        _NO_PROXY,
+    ),
+    Stored("ServiceConnectService", ("ingressPortOverride", "timeout", "tls"), _NO_PROXY),
+    Stored("ServiceConnectClientAlias", ("testTrafficRules",), _NO_PROXY),
     Stored(
         "CreateService",
         ("availabilityZoneRebalancing",),
@@ -318,11 +321,7 @@ STORED = (
     ),
     Stored(
         "UpdateService",
-        (
-            "serviceConnectConfiguration",
-            "serviceRegistries",
-            "vpcLatticeConfigurations",
-        ),
+        ("vpcLatticeConfigurations",),
         _NO_MESH,
     ),
     Stored(

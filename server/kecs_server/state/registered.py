@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kecs_server.domain.arns import is_function_arn
+from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.discovery import is_host
 from kecs_server.domain.env_file import parse_env_file
 from kecs_server.domain.references import SecretReference
 from kecs_server.domain.references import parse_secret
@@ -63,7 +65,7 @@ class Secret:
 
 class Registered:
     """Secrets by the names and ARNs under which they were registered, environment files by ARN,
-    states of CloudWatch alarms by name, who answers for hooks of deployments.
+    states of CloudWatch alarms by name, who answers for hooks of deployments, names of Cloud Map.
     """
 
     def __init__(self) -> None:
@@ -73,6 +75,8 @@ class Registered:
         self._seen_alarms: dict[str, str] = {}
         self.hooks: dict[str, str | None] = {}
         """URLs by the ARNs that they answer for; None: the test answers."""
+        self.registries: dict[str, str] = {}
+        """The names under which Cloud Map's services are found, by their ARNs."""
         self._hook_events: deque[HookEvent] = deque()
         self._asked: dict[str, HookEvent] = {}
 
@@ -130,6 +134,17 @@ class Registered:
         if url is not None and not str(url).startswith(("http://", "https://")):
             raise ValueError(f"a hook is answered by an http or https URL, not by {url!r}")
         self.hooks[arn] = url
+
+    def set_registry(self, arn: str, name: Any) -> None:
+        """:raises ValueError: not the ARN of a service of Cloud Map, or a name that no host has."""
+        parsed = parse_arn(arn)
+        if parsed is None or (parsed.service, parsed.kind) != ("servicediscovery", "service"):
+            raise ValueError(
+                f"a registry is named by the ARN of a service of Cloud Map, not by {arn!r}"
+            )
+        if not isinstance(name, str) or not is_host(name):
+            raise ValueError(f"a registry has the name of a host, as db.internal, not {name!r}")
+        self.registries[arn] = name
 
     def ask_hook(self, event: HookEvent) -> None:
         self._hook_events.append(event)
