@@ -145,7 +145,7 @@ def task_spec(task: Task, surroundings: Surroundings) -> TaskSpec:
         labels={
             "cluster": task.cluster_arn.rpartition("/")[2],
             "service": task.service_name or "",
-            "serves": surroundings.mark,
+            **({"serves": surroundings.mark} if surroundings.mark else {}),
         },
         network_mode=task.task_definition.network_mode,
         address=surroundings.network.address,

@@ -141,6 +141,25 @@ class ClusterApi:
         delete = self._core.delete_collection_namespaced_secret
         self._delete(delete, namespace, label_selector=selector)
 
+    def create_service(self, namespace: str, manifest: Json) -> str:
+        """The address that it has in the cluster."""
+        create, read = self._core.create_namespaced_service, self._core.read_namespaced_service
+        try:
+            made = self._ask(self._patience, create, namespace, manifest)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            # By an attempt whose answer got lost.
+            made = self._ask(self._patience, read, manifest["metadata"]["name"], namespace)
+        return str(made["spec"]["clusterIP"])
+
+    def list_services(self, namespace: str, selector: str) -> list[Json]:
+        return self._list(self._core.list_namespaced_service, namespace, label_selector=selector)
+
+    def delete_service(self, namespace: str, name: str, *, patience: float | None = None) -> None:
+        """No error if it is gone already. `patience` as for `delete_pod`."""
+        self._delete(self._core.delete_namespaced_service, name, namespace, patience=patience)
+
     def patch_pod(self, namespace: str, name: str, patch: Sequence[Json]) -> None:
         """:param patch: JSON patch (RFC 6902)."""
         self._ask(self._patience, self._core.patch_namespaced_pod, name, namespace, list(patch))

@@ -50,6 +50,8 @@ _NAME_SERVERS = 3  # resolvers hear no more, and Kubernetes refuses them
 # Pods that nobody owns any more end by themselves, should nobody ever reap them.
 ORPHAN_SECONDS = 24 * 3600
 
+_NO_HOSTS: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -84,10 +86,12 @@ def build_pod(
     *,
     released: Collection[str] = (),
     shared_directory: str | None = None,
+    hosts: Mapping[str, str] = _NO_HOSTS,
 ) -> Json:
     """The Pod of a task, all containers held but those named in `released`.
 
     :param shared_directory: where on a node volumes are that tasks share; None: nowhere.
+    :param hosts: addresses of what the task finds by name, beside those of its containers.
     """
     where = places(spec)
     slots = [(each, place) for each in spec.containers for place in where[each.name]]
@@ -112,7 +116,7 @@ def build_pod(
             "terminationGracePeriodSeconds": grace_seconds(spec.containers),
             **_namespaces(spec),
             **({"nodeSelector": {HOSTNAME_LABEL: spec.node}} if spec.node else {}),
-            **_network(spec),
+            **_network(spec, hosts),
             **_system_controls(spec),
             **_affinity(spec),
             **({"volumes": volumes} if volumes else {}),
@@ -186,11 +190,11 @@ def _namespaces(spec: TaskSpec) -> Json:
     return {name: True for name, is_set in settings.items() if is_set}
 
 
-def _network(spec: TaskSpec) -> Json:
+def _network(spec: TaskSpec, hosts: Mapping[str, str]) -> Json:
     """A Pod has one host name, hosts file and resolver: it gets what any container asks for."""
     names = [each.hostname for each in spec.containers if each.hostname]
     aliases: dict[str, list[str]] = {}
-    for name, address in _merged(each.hosts for each in spec.containers).items():
+    for name, address in _merged([*(each.hosts for each in spec.containers), hosts]).items():
         aliases.setdefault(address, []).append(name)
     servers = _union(each.dns_servers for each in spec.containers)[:_NAME_SERVERS]
     searches = _union(each.dns_search_domains for each in spec.containers)

@@ -10,6 +10,7 @@ from typing import Any
 
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api import connect
+from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.labels import ENVIRONMENT_LABEL
 from kecs_server.engines.kubernetes.labels import MANAGED_BY
 from kecs_server.engines.kubernetes.labels import environment_selector
@@ -55,7 +56,7 @@ def reap(api: ClusterApi, namespace: str | None = None) -> list[str]:
 
 def delete_tasks(api: ClusterApi, namespace: str, environment: str) -> None:
     """Delete all Pods of an environment, without waiting for their containers to end, and their
-    Secrets.
+    Secrets and Services.
 
     :raises ApiError: the cluster cannot be reached, or refuses.
     """
@@ -63,6 +64,14 @@ def delete_tasks(api: ClusterApi, namespace: str, environment: str) -> None:
     for pod in pods:
         api.delete_pod(namespace, pod["metadata"]["name"], grace=0)
     api.delete_secrets(namespace, environment_selector(environment))
+    try:
+        services = api.list_services(namespace, environment_selector(environment))
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        services = []  # who may not list them could not make any either
+    for service in services:
+        api.delete_service(namespace, service["metadata"]["name"])
 
 
 def _reap_leases(api: ClusterApi, namespace: str, now: datetime) -> list[str]:

@@ -35,6 +35,7 @@ from kecs_server.engines.kubernetes.pods import Place
 from kecs_server.engines.kubernetes.pods import build_pod
 from kecs_server.engines.kubernetes.pods import image_patch
 from kecs_server.engines.kubernetes.secrets import build_secret
+from kecs_server.engines.kubernetes.services import build_services
 from kecs_server.engines.kubernetes.stopping import NodeStopper
 from kecs_server.engines.kubernetes.stopping import PodStopper
 from kecs_server.engines.kubernetes.stopping import Stopper
@@ -257,12 +258,15 @@ class Tasks:
         """Create the Pod only now: kubelet needs half a second more for containers that it saw
         held before.
         """
-        released = {each.spec.name for each in ready}
-        pod = build_pod(
-            task.spec, self._environment, released=released, shared_directory=self._shared
-        )
         secret = build_secret(task.spec, self._environment)
         try:
+            pod = build_pod(
+                task.spec,
+                self._environment,
+                released={each.spec.name for each in ready},
+                shared_directory=self._shared,
+                hosts=self._make_services(task),
+            )
             if secret is not None:
                 task.has_secret = True
                 self._api.create_secret(self._namespace, secret)
@@ -272,6 +276,14 @@ class Tasks:
             return
         with self._lock:
             task.created = True
+
+    def _make_services(self, task: Task) -> dict[str, str]:
+        """The addresses of what the task finds by name."""
+        addresses = {}
+        for host, service in build_services(task.spec, self._environment).items():
+            task.services.append(service["metadata"]["name"])
+            addresses[host] = self._api.create_service(self._namespace, service)
+        return addresses
 
     def _hold_again(self, task: Task, place: Place) -> None:
         """kubelet would go on trying to pull or to create it."""
@@ -292,6 +304,8 @@ class Tasks:
             self._api.delete_pod(self._namespace, task.pod, grace)
             if task.has_secret:
                 self._api.delete_secret(self._namespace, task.pod)
+            for service in task.services:
+                self._api.delete_service(self._namespace, service)
         except ApiError as error:
             _log.warning("Task %s was not deleted: %s", task.id, error)
         if grace:
@@ -305,6 +319,8 @@ class Tasks:
                 self._api.delete_pod(self._namespace, task.pod, 0, patience=0)
             if task.has_secret:
                 self._api.delete_secret(self._namespace, task.pod, patience=0)
+            for service in task.services:
+                self._api.delete_service(self._namespace, service, patience=0)
         except ApiError as error:
             _log.warning("Task %s was not deleted: %s", task.id, error)
         self._gone(task, "")

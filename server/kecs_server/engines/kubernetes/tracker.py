@@ -101,6 +101,8 @@ class Task:
     """The API server took the Pod: from now on it is missed when it is not there."""
     has_secret: bool = False
     """There may be a Secret of the Pod's name."""
+    services: list[str] = field(default_factory=list)
+    """Names of Services that there may be."""
     deleting: bool = False
     """We asked for the Pod's deletion: its end is no loss."""
     ending: bool = False
