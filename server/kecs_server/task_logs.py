@@ -312,9 +312,9 @@ def _settled_log(
 ) -> ContainerLog | None:
     """A log with all that a container wrote that has stopped."""
     with realm.reading():
-        is_stopped = task.container(container).is_stopped
+        has_ended = task.container(container).is_stopped and not task.is_orphaned
     log = _log(environment, realm, task, container)
-    if log is not None and is_stopped:
+    if log is not None and has_ended:
         log.wait_for_end(LAST_BYTES_SECONDS)
     return log
 

@@ -142,6 +142,8 @@ class Task:
     """The node of its cluster that it is to run on; None: any."""
     is_remote: bool = False
     """Somebody else runs it and submits its states: the agent of its container instance."""
+    is_orphaned: bool = False
+    """It runs on, and nobody looks after it: its container instance was deregistered."""
     demand: Demand = field(default_factory=Demand)
     """What it takes of its container instance."""
     network_interface: NetworkInterface | None = None
@@ -305,3 +307,21 @@ def want_stopped(task: Task, code: str, reason: str, now: float) -> None:
     task.stopping_at = now
     task.version += 1
     task.news.append((now, f"to be stopped: {code}: {reason}"))
+
+
+def orphan(task: Task, now: float) -> None:
+    """Its container instance is deregistered by force: the record is STOPPED at once, and what
+    runs of the task runs on (the model's documentation of DeregisterContainerInstance). One that
+    was told to stop before does so.
+    """
+    if task.desired_status == "STOPPED" and not task.is_remote:
+        return
+    want_stopped(task, "UserInitiated", "Container instance deregistration forced by user", now)
+    for container in task.containers:
+        container.last_status = "STOPPED"
+    if task.network_interface is not None:
+        task.network_interface.status = "DELETED"
+    if task.managed_volume is not None:
+        task.managed_volume.end()
+    task.is_orphaned = not task.is_remote
+    move(task, Status.STOPPED, now)

@@ -15,7 +15,7 @@ from kecs_server.domain.instance import Space
 from kecs_server.domain.placement import expression
 from kecs_server.domain.query import QueryError
 from kecs_server.domain.tags import checked_tags
-from kecs_server.domain.task import want_stopped
+from kecs_server.domain.task import orphan
 from kecs_server.errors import ClientException
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import MissingVersionException
@@ -60,12 +60,7 @@ def deregister_container_instance(call: Call, params: Structure) -> Structure:
         raise InvalidParameterException("Found running tasks on the instance.")
     deregister(call, cluster, instance)
     for task in tasks:
-        reason = "Container instance deregistration forced by user"
-        want_stopped(task, "UserInitiated", reason, call.now)
-        if task.is_remote:
-            # Its agent is not heard any more.
-            for container in task.containers:
-                container.last_status = "STOPPED"
+        orphan(task, call.now)
         call.realm.touch_task(cluster, task)
     return {"containerInstance": instance_view(instance)}
 

@@ -88,6 +88,8 @@ def observed(task: Task, observation: base.Observation, now: float) -> None:
 def next_commands(task: Task, now: float) -> list[Command]:
     """Move the task as far as it can go now, and say what its engine is to do for that."""
     commands: list[Command] = []
+    if task.is_orphaned:
+        return commands
     if task.is_remote:
         _follow(task, now)
         return commands

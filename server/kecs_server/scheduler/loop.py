@@ -161,7 +161,7 @@ class Scheduler:
             self._reconcile(item)
         elif isinstance(item, _End):
             self._agenda.forget(item.realm)
-            self._remove(item.realm, item.realm.tasks())
+            self._remove(item.realm, self._tasks_of(item.realm))
             self._notice_end(item.realm)
         elif isinstance(item, _Forget):
             self._remove(item.realm, item.tasks)
@@ -183,7 +183,7 @@ class Scheduler:
     def _look_at_task(self, realm: Realm, cluster: Cluster, task: Task) -> None:
         if task.is_visible(realm.clock.now()):
             realm.look_at_task(cluster, task)
-        elif cluster.tasks.pop(task.id, None):
+        elif cluster.tasks.pop(task.id, None) and not task.is_orphaned:
             self._discard(realm, task)
 
     def _look_at_service(self, realm: Realm, cluster: Cluster, name: str) -> None:
@@ -194,6 +194,12 @@ class Scheduler:
             realm.touch_service(cluster, service)
         else:
             del cluster.services[name]
+
+    def _tasks_of(self, realm: Realm) -> list[Task]:
+        """Those with records, and orphans that run on without."""
+        known = {task.id: task for task in realm.tasks()}
+        placed = {p.task.id: p.task for p in self._placed.values() if p.realm is realm}
+        return list({**known, **placed}.values())
 
     def _remove(self, realm: Realm, tasks: list[Task]) -> None:
         for task in tasks:

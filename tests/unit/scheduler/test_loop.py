@@ -25,6 +25,7 @@ from kecs_server.domain.service import SERVICE_RETENTION
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import TASK_RETENTION
 from kecs_server.domain.task import Task
+from kecs_server.domain.task import orphan
 from kecs_server.domain.task import want_stopped
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.engines.base import ContainerStarted
@@ -285,6 +286,36 @@ def test_a_task_runs_and_is_stopped(world: World) -> None:
         "container app STOPPED, exit code 143",
         "STOPPED",
     ]
+
+
+def test_an_orphan_runs_on_until_its_realm_ends(world: World) -> None:
+    task = world.run()
+    world.wait_running(task)
+    with world.realm.changing():
+        orphan(task, world.realm.clock.now())
+        world.realm.touch_task(world.cluster, task)
+    assert task.is_stopped
+    assert [(each.last_status, each.exit_code) for each in task.containers] == [("STOPPED", None)]
+    world.realm.clock.advance(TASK_RETENTION + 1)
+    world.scheduler.wake(world.realm)
+    world.wait(lambda: task.id not in world.cluster.tasks)
+    other = world.run()
+    world.wait_running(other)
+    assert world.engine.running[task.id] == {"app"}
+    assert world.scheduler.end(world.realm).wait(PATIENCE)
+    assert world.engine.running == {}
+    assert set(world.engine.discarded) == {task.id, other.id}
+
+
+def test_a_task_that_was_told_to_stop_does_so_when_its_instance_goes(world: World) -> None:
+    task = world.run()
+    world.wait_running(task)
+    with world.realm.changing():
+        want_stopped(task, "UserInitiated", "enough", world.realm.clock.now())
+        orphan(task, world.realm.clock.now())
+        world.realm.touch_task(world.cluster, task)
+    world.wait(lambda: task.is_stopped)
+    assert [each.exit_code for each in task.containers] == [143]
 
 
 def test_a_lost_task(world: World) -> None:
