@@ -10,10 +10,12 @@ from api_steps import NETWORK
 from api_steps import SLEEP
 from api_steps import messages
 from api_steps import of
+from api_steps import refusal
 from api_steps import run
 from api_steps import seen
 from api_steps import service
 from api_steps import wait_running
+from api_steps import wait_stable
 
 from pytest_kecs.admin import AdminClient
 
@@ -73,3 +75,76 @@ def test_another_processor_is_no_obstacle(ecs: Any) -> None:
             family=architecture, runtimePlatform=platform, **of(command=SLEEP)
         )
         wait_running(ecs, run(ecs, architecture)["taskArn"])
+
+
+SPOT = [
+    {"capacityProvider": "FARGATE", "base": 1, "weight": 1},
+    {"capacityProvider": "FARGATE_SPOT", "weight": 1},
+]
+ARM = {"runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}}
+
+
+@pytest.mark.documented
+@pytest.mark.parametrize(
+    ("family", "version", "is_taken"),
+    [
+        ("windows-far", "LATEST", False),
+        ("arm", "LATEST", True),
+        ("arm", "1.4.0", True),
+        ("arm", "1.3.0", False),
+        ("x86", "1.3.0", True),
+        ("x86", "1.2.0", False),
+    ],
+)
+def test_what_fargate_spot_runs(ecs: Any, family: str, version: str, *, is_taken: bool) -> None:
+    sizes = {"cpu": "1024", "memory": "2048"}
+    for name, platform in (("windows-far", WINDOWS), ("arm", ARM), ("x86", {})):
+        ecs.register_task_definition(family=name, **{**FARGATE, **platform, **sizes}, **of())
+    ecs.put_cluster_capacity_providers(
+        cluster="default",
+        capacityProviders=["FARGATE", "FARGATE_SPOT"],
+        defaultCapacityProviderStrategy=SPOT,
+    )
+    request = {
+        "taskDefinition": family,
+        "platformVersion": version,
+        "networkConfiguration": NETWORK,
+    }
+    new_service = {**request, "serviceName": "s", "desiredCount": 0}
+    if is_taken:
+        assert ecs.run_task(**request)["tasks"][0]["capacityProviderName"] == "FARGATE"
+        ecs.create_service(**new_service)
+        return
+    for call, params in ((ecs.run_task, request), (ecs.create_service, new_service)):
+        code, text = refusal(call, **params)
+        assert code == "InvalidParameterException"
+        assert text.startswith("FARGATE_SPOT capacity provider is not supported ")
+    ecs.create_service(**{**new_service, "taskDefinition": "x86", "platformVersion": "LATEST"})
+    update = {"taskDefinition": family, "platformVersion": version}
+    assert refusal(ecs.update_service, service="s", **update)[0] == "InvalidParameterException"
+
+
+@pytest.mark.documented
+def test_a_service_keeps_base_and_weights_as_it_grows(ecs: Any) -> None:
+    ecs.register_task_definition(family="x86", **FARGATE, **of(command=SLEEP))
+    ecs.put_cluster_capacity_providers(
+        cluster="default",
+        capacityProviders=["FARGATE", "FARGATE_SPOT"],
+        defaultCapacityProviderStrategy=[],
+    )
+    ecs.create_service(
+        serviceName="s",
+        taskDefinition="x86",
+        desiredCount=1,
+        capacityProviderStrategy=SPOT,
+        networkConfiguration=NETWORK,
+    )
+    counts = []
+    for desired in (1, 3, 5):
+        ecs.update_service(service="s", desiredCount=desired)
+        wait_stable(ecs, "s")
+        arns = ecs.list_tasks(serviceName="s")["taskArns"]
+        tasks = ecs.describe_tasks(tasks=arns)["tasks"]
+        names = [each["capacityProviderName"] for each in tasks]
+        counts.append((names.count("FARGATE"), names.count("FARGATE_SPOT")))
+    assert counts == [(1, 0), (2, 1), (3, 2)]

@@ -31,7 +31,8 @@ LAUNCH_TYPES = {
 }
 """The launch type of tasks, by the type of their provider."""
 
-BUILT_IN = ("FARGATE", "FARGATE_SPOT")
+SPOT = "FARGATE_SPOT"
+BUILT_IN = ("FARGATE", SPOT)
 """Those that exist without being created; their names are their types."""
 
 DEFAULT_GROUP: Structure = {

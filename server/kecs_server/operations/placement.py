@@ -6,9 +6,11 @@ The checks that RunTask and CreateService share (ecs-facts 5.1, 7.1, 11.1).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kecs_server.domain.capacity_provider import SPOT
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.launch import FARGATE_PLATFORM
 from kecs_server.domain.placement import expression
@@ -35,6 +37,7 @@ MAX_EXPRESSION = 2000
 
 _PLATFORM = re.compile(r"LATEST|1\.[0-4]\.0")
 _BINPACK_FIELDS = ("cpu", "memory")
+_BEFORE_SPOT = ("1.0.0", "1.1.0", "1.2.0")
 _LARGEST_BEFORE_1_4 = 4096
 """CPU units of a task on a platform version before 1.4.0."""
 
@@ -207,12 +210,18 @@ def checked_platform(params: Structure, capacity: Capacity) -> str | None:
     return version or "LATEST"
 
 
-def check_platform_fits(definition: TaskDefinition, version: str | None) -> None:
-    """Whether an old platform version can run the definition, as far as the model says.
+def check_platform_fits(
+    definition: TaskDefinition, version: str | None, strategy: Sequence[Structure] = ()
+) -> None:
+    """Whether an old platform version, and Fargate Spot where the strategy has it, can run the
+    definition, as far as the model says.
 
-    :raises PlatformTaskDefinitionIncompatibilityException: it cannot.
+    :raises PlatformTaskDefinitionIncompatibilityException: the version cannot.
+    :raises InvalidParameterException: Fargate Spot cannot.
     """
     body = definition.body
+    if any(item["capacityProvider"] == SPOT for item in strategy):
+        _check_spot(body, version)
     if version in (None, "LATEST", FARGATE_PLATFORM) or runs_windows(body):
         return
     if (
@@ -223,6 +232,25 @@ def check_platform_fits(definition: TaskDefinition, version: str | None) -> None
         or (version != "1.3.0" and any(map(_needs_1_3, definition.containers)))
     ):
         raise PlatformTaskDefinitionIncompatibilityException
+
+
+def _check_spot(body: Structure, version: str | None) -> None:
+    """The model's rules of CapacityProviderStrategyItem; the text for ARM is AWS's, from a public
+    report.
+    """
+    if runs_windows(body):
+        raise InvalidParameterException(
+            f"{SPOT} capacity provider is not supported when using Windows containers."
+        )
+    is_arm = body.get("runtimePlatform", {}).get("cpuArchitecture") == "ARM64"
+    if is_arm and resolved_platform(version) != FARGATE_PLATFORM:
+        raise InvalidParameterException(
+            f"{SPOT} capacity provider is not supported when using ARM architecture."
+        )
+    if version in _BEFORE_SPOT:
+        raise InvalidParameterException(
+            f"{SPOT} capacity provider is not supported by the platform version {version}."
+        )
 
 
 def _adds_capabilities(container: Structure) -> bool:

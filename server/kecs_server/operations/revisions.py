@@ -110,7 +110,7 @@ def updated_target(call: Call, cluster: Cluster, service: Service, params: Struc
     placement.check_compatible(definition, capacity)
     placement.check_network({"networkConfiguration": network or {}}, definition, capacity)
     placement.check_placement({**service.settings, **params}, definition, capacity)
-    placement.check_platform_fits(definition, platform)
+    placement.check_platform_fits(definition, platform, capacity.strategy)
     target = Target(
         definition=definition,
         launch_type=capacity.launch_type,

@@ -70,7 +70,7 @@ def create_service(call: Call, params: Structure) -> Structure:
     placement.check_compatible(definition, capacity)
     placement.check_placement(params, definition, capacity)
     target = first_target(params, definition, capacity)
-    placement.check_platform_fits(definition, target.platform_version)
+    placement.check_platform_fits(definition, target.platform_version, target.strategy)
     rules.check_links(params, target.settings, definition)
     rules.check_sides(configuration, target.settings)
     namespace = discovery.namespace_for(call, cluster, target.settings)

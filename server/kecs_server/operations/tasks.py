@@ -200,7 +200,7 @@ def _launches(
     placement.check_network(params, definition, capacity)
     placement.check_placement(params, definition, capacity)
     platform = placement.resolved_platform(placement.checked_platform(params, capacity))
-    placement.check_platform_fits(definition, platform)
+    placement.check_platform_fits(definition, platform, capacity.strategy)
     overrides = checked_overrides(
         params.get("overrides", {}), definition, on_fargate=capacity.is_fargate
     )
