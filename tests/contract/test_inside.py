@@ -233,12 +233,28 @@ time.sleep(600)
     assert service["desiredCount"] == 1
 
 
-def test_fault_injection_is_refused_in_the_agents_words(
-    kecs: Kecs, register: Any, python: Any
+def test_fault_injection_as_the_agent_has_it(
+    kecs: Kecs, register: Any, python: Any, network: str
 ) -> None:
-    ask = "say(ask('/fault/v1/network-latency/start', 'ECS_AGENT_URI', 'POST', {}))"
+    """A latency is for networks of tasks of their own; where the agent's tools failed, it says no
+    more than this.
+    """
+    latency = {"DelayMilliseconds": 1, "JitterMilliseconds": 0, "Sources": ["10.0.0.1"]}
+    path = "'/fault/v1/network-latency/start', 'ECS_AGENT_URI', 'POST'"
+    _, [seen] = run(kecs, register, python, f"say(ask({path}, {{}}))")
+    assert seen["status"] == 400
+    assert "required parameter DelayMilliseconds is missing" in seen["body"]
+    ask = f"say(ask({path}, {latency}))"
     task, [seen] = run(kecs, register, python, ask)
     assert seen["status"] == 400
     assert f"enableFaultInjection is not enabled for task: {task.arn}" in seen["body"]
     _, [seen] = run(kecs, register, python, ask, task={"enableFaultInjection": True})
     assert "bridge mode is not supported. Please use either host or awsvpc mode." in seen["body"]
+    given = {"enableFaultInjection": True, "networkMode": "awsvpc"}
+    again = f"{ask}\nsay(ask({path}, {latency})['status'])"
+    _, [seen, status] = run(kecs, register, python, again, task=given)
+    assert status == 429
+    if network == "task":
+        assert seen == {"Status": "running"}
+    else:
+        assert (seen["status"], json.loads(seen["body"])) == (500, {"Error": "internal error"})

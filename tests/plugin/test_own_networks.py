@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import sys
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -90,9 +91,9 @@ def serve(address: str = "0.0.0.0", **more: Any) -> dict[str, Any]:
     return {"program": [SERVE, address], "portMappings": [{"containerPort": 8080}], **more}
 
 
-def ask(url: str) -> Any:
+def ask(url: str, timeout: float = 20) -> Any:
     host, _, port = url.rpartition("/")[2].partition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as peer:
+    with socket.create_connection((host, int(port)), timeout=timeout) as peer:
         return json.loads(peer.makefile().read())
 
 
@@ -222,6 +223,38 @@ print(json.dumps([
     assert addresses == [interface["privateIpv4Address"]]
     assert caller.startswith("arn:aws:sts::123456789012:assumed-role/app/")
     assert arns == [task.arn]
+
+
+def test_a_task_disturbs_its_network(kecs: Kecs, define: Define) -> None:
+    """By its agent, which it reaches all the while; who reaches the task is disturbed, too."""
+    program = """
+import json, os, sys, urllib.request
+for path, body in json.loads(sys.argv[1]):
+    url = f"{os.environ['ECS_AGENT_URI']}/fault/v1/network-{path}"
+    request = urllib.request.Request(url, json.dumps(body).encode(), method="POST")
+    print(json.load(urllib.request.urlopen(request, timeout=20))["Status"])
+"""
+    task = kecs.run_task(define("awsvpc", {"enableFaultInjection": True}, web=serve()))
+    url = kecs.url(task)
+    all_there_is = {"Sources": ["0.0.0.0/0"]}
+    latency = {"DelayMilliseconds": 300, "JitterMilliseconds": 0, **all_there_is}
+    hole = {"Port": 8080, "Protocol": "tcp", "TrafficType": "ingress"}
+
+    def disturb(*requests: Any) -> list[str]:
+        return run_inside(kecs, task, "web", program, json.dumps(requests)).split()
+
+    asked = [("latency/start", latency), ("packet-loss/status", {}), ("latency/status", {})]
+    assert disturb(*asked) == ["running", "not-running", "running"]
+    began = time.monotonic()
+    ask(url)
+    assert time.monotonic() - began >= 0.3
+    loss = {"LossPercent": 100, **all_there_is}
+    asked = [("latency/stop", {}), ("packet-loss/start", loss), ("blackhole-port/start", hole)]
+    assert disturb(*asked) == ["stopped", "running", "running"]
+    with pytest.raises(TimeoutError):
+        ask(url, timeout=0.3)
+    assert disturb(("blackhole-port/stop", hole), ("packet-loss/stop", {})) == ["stopped"] * 2
+    assert ask(url)[0] == "web"
 
 
 def test_host_mode_has_the_machines_network(kecs: Kecs, define: Define) -> None:

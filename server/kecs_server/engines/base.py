@@ -17,6 +17,8 @@ from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
 
+from kecs_server.domain.faults import BlackHole
+from kecs_server.domain.faults import PacketLoss
 from kecs_server.domain.instance import Host
 from kecs_server.domain.ports import Binding
 from kecs_server.domain.references import RegistryLogin
@@ -322,10 +324,10 @@ class EngineError(Exception):
 
 
 class Engine(Protocol):
-    """Runs containers. Every method but `open`, `locate`, `connect`, `listen`, `usage`, `storage`
-    and `close` returns at once. Those that change something are called from one thread (the
-    scheduler's), are idempotent, and ignore tasks and containers that they do not know. Nothing is
-    raised for what happens to a container: that is an observation.
+    """Runs containers. Every method but `open`, `locate`, `connect`, `listen`, `lose_packets`,
+    `keep_packets`, `usage`, `storage` and `close` returns at once. Those that change something are
+    called from one thread (the scheduler's), are idempotent, and ignore tasks and containers that
+    they do not know. Nothing is raised for what happens to a container: that is an observation.
     """
 
     name: str
@@ -402,6 +404,15 @@ class Engine(Protocol):
 
         :raises OSError: the port is taken, or the task has no such network.
         """
+
+    def lose_packets(self, task_id: str, fault: BlackHole | PacketLoss) -> None:
+        """Lose packets in the network of a task that has an `own_network`. Thread-safe.
+
+        :raises OSError: the system cannot, or the task has no such network.
+        """
+
+    def keep_packets(self, task_id: str, fault: BlackHole | PacketLoss) -> None:
+        """Undo `lose_packets`. Thread-safe. :raises OSError: as there."""
 
     def remove(self, task_id: str) -> None:
         """Kill what still runs and free the sandbox; logs are kept until `discard`. Ends in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from flask import request
 
 from kecs_server.domain.arns import role_session_arn
 from kecs_server.domain.cluster import Cluster
+from kecs_server.domain.faults import Fault
 from kecs_server.domain.protection import DEFAULT_MINUTES
 from kecs_server.domain.protection import MINUTES
 from kecs_server.domain.protection import protect
@@ -22,7 +24,9 @@ from kecs_server.domain.task import Task
 from kecs_server.engines.base import Engine
 from kecs_server.engines.base import Usage
 from kecs_server.environment import Environment
+from kecs_server.metadata import faults
 from kecs_server.metadata.statistics import statistics_document
+from kecs_server.metadata.throttle import FAULT_RATE
 from kecs_server.metadata.throttle import Throttle
 from kecs_server.metadata.views import account_of
 from kecs_server.metadata.views import container_document
@@ -33,12 +37,13 @@ from kecs_server.state.realms import Access
 
 Structure = dict[str, Any]
 
+_log = logging.getLogger(__name__)
+
 CREDENTIALS_LIFE = 6 * 3600
 """Seconds for which a role's credentials say that they are valid."""
 
 _NO_CONTAINER = "unable to get container ID from request: unable to get task arn from request"
-_FAULTS = ("network-blackhole-port", "network-latency", "network-packet-loss")
-_FAULT_MODES = ("host", "awsvpc")
+_FAULT_ACTIONS = ("start", "stop", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def metadata_blueprint(environment: Environment) -> Blueprint:
         blueprint.add_url_rule(path, path, handler, methods=["GET"])
     path = "/api/<id>/task-protection/v1/state"
     blueprint.add_url_rule(path, path, endpoints.protection, methods=["GET", "PUT"])
-    path = "/api/<id>/fault/v1/<fault>/<action>"
+    path = "/api/<id>/fault/v1/<kind>/<action>"
     blueprint.add_url_rule(path, path, endpoints.fault, methods=["POST"])
     return blueprint
 
@@ -81,6 +86,7 @@ class Endpoints:
         self._environment = environment
         self._last_usage: dict[str, Usage] = {}
         self._throttle = Throttle()
+        self._fault_throttle = Throttle(FAULT_RATE, 1)
 
     def container(self, id: str) -> Response:
         asker = self._asker(id)
@@ -115,7 +121,7 @@ class Endpoints:
             return jsonify(
                 {each.metadata_id: self._statistics(asker, each) for each in asker.task.containers}
             )
-        return Response("404 page not found\n", status=404, mimetype="text/plain")
+        return _no_page()
 
     def credentials(self, id: str) -> Response:
         for realm, _, task in self._tasks():
@@ -145,22 +151,53 @@ class Endpoints:
             return self._protection_of(asker)
         return self._set_protection(asker)
 
-    def fault(self, id: str, fault: str, action: str) -> Response:
-        """Refused in the agent's words where it would refuse; no engine can act on the rest yet."""
+    def fault(self, id: str, kind: str, action: str) -> Response:
+        """As the agent: what is asked is checked first, then who asks."""
+        if kind not in (faults.BLACK_HOLE, *faults.NAMES) or action not in _FAULT_ACTIONS:
+            return _no_page()
         asker = self._asker(id)
-        if asker is None or fault not in _FAULTS or action not in ("start", "stop", "status"):
-            return _json({"Error": "unable to find the requested fault or task"}, 404)
+        if not self._fault_throttle.admits(f"{asker.task.id if asker else id}/{kind}/{action}"):
+            raise _TooMany
+        fault = None
+        try:
+            if action == "start" or kind == faults.BLACK_HOLE:
+                fault = faults.parse_fault(kind, request.get_data())
+        except faults.BadRequest as error:
+            return _json({"Error": str(error)}, 400)
+        if asker is None:
+            text = "unable to get task arn from request: unable to get task Arn from v3 endpoint ID"
+            return _json({"Error": f"{text}: {id}"}, 404)
         definition = asker.task.task_definition
         if not definition.body.get("enableFaultInjection"):
-            error = f"enableFaultInjection is not enabled for task: {asker.task.arn}"
-            return _json({"Error": error}, 400)
-        if definition.network_mode not in _FAULT_MODES:
+            text = f"enableFaultInjection is not enabled for task: {asker.task.arn}"
+            return _json({"Error": text}, 400)
+        if definition.network_mode not in faults.MODES:
             mode = definition.network_mode
             text = f"{mode} mode is not supported. Please use either host or awsvpc mode."
             return _json({"Error": text}, 400)
-        engine = asker.realm.engine
-        text = f"the {engine} engine of pytest-kecs cannot disturb the network of a task"
-        return _json({"Error": text}, 500)
+        try:
+            return self._disturb(asker.task.id, action, fault, faults.NAMES.get(kind, ""))
+        except OSError as error:
+            _log.warning("task %s: no fault can be made: %s", asker.task.id, error)
+            return _json({"Error": faults.INTERNAL_ERROR}, 500)
+
+    def _disturb(self, task_id: str, action: str, fault: Fault | None, name: str) -> Response:
+        """:raises OSError: the system cannot."""
+        network = self._environment.network
+        name = fault.name if fault else name
+        running = network.faults(task_id)
+        if action == "status":
+            return jsonify({"Status": "running" if name in running else "not-running"})
+        if action == "stop":
+            network.stop_fault(task_id, name)
+            return jsonify({"Status": "stopped"})
+        if name in faults.ALREADY_RUNNING:
+            for other, text in faults.ALREADY_RUNNING.items():
+                if other in running:
+                    return _json({"Error": text}, 409)
+        assert fault is not None
+        network.start_fault(task_id, fault)
+        return jsonify({"Status": "running"})
 
     def _asker(self, id: str) -> Asker | None:
         for realm, cluster, task in self._tasks():
@@ -262,6 +299,10 @@ def _seconds_only(seconds: float | None) -> str:
 def _refuse_too_many(error: _TooMany) -> Response:
     text = "You have reached maximum request limit."
     return Response(text, status=429, mimetype="text/plain")
+
+
+def _no_page() -> Response:
+    return Response("404 page not found\n", status=404, mimetype="text/plain")
 
 
 def _unknown() -> Response:

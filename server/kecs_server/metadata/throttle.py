@@ -1,4 +1,4 @@
-"""How often the containers of a task may ask (ecs-facts 17.2)."""
+"""How often the containers of a task may ask (ecs-facts 17.2, 17.7)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ RATE = 40.0
 BURST = 60.0
 """Requests that it can make at once."""
 
+FAULT_RATE = 0.2
+"""Requests a second for a fault, of each kind and action, one at once."""
+
 _MANY = 1000
 """Tasks above which those are forgotten that have not asked for a while."""
 
@@ -21,27 +24,29 @@ class _Bucket:
     tokens: float
     at: float
 
-    def refill(self, now: float) -> float:
-        self.tokens = min(BURST, self.tokens + (now - self.at) * RATE)
+    def refill(self, now: float, rate: float, burst: float) -> float:
+        self.tokens = min(burst, self.tokens + (now - self.at) * rate)
         self.at = now
         return self.tokens
 
 
 class Throttle:
-    """A token bucket for each task. Thread-safe."""
+    """A token bucket for each task, or whatever a key stands for. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float = RATE, burst: float = BURST) -> None:
+        self._rate = rate
+        self._burst = burst
         self._lock = threading.Lock()
         self._buckets: dict[str, _Bucket] = {}
 
-    def admits(self, task_id: str) -> bool:
-        """Count a request of the task; whether it is to be answered."""
+    def admits(self, key: str) -> bool:
+        """Count a request; whether it is to be answered."""
         now = time.monotonic()
         with self._lock:
-            if task_id not in self._buckets:
+            if key not in self._buckets:
                 self._make_room(now)
-            bucket = self._buckets.setdefault(task_id, _Bucket(BURST, now))
-            if bucket.refill(now) < 1:
+            bucket = self._buckets.setdefault(key, _Bucket(self._burst, now))
+            if bucket.refill(now, self._rate, self._burst) < 1:
                 return False
             bucket.tokens -= 1
             return True
@@ -49,7 +54,7 @@ class Throttle:
     def _make_room(self, now: float) -> None:
         if len(self._buckets) >= _MANY:
             self._buckets = {
-                task_id: bucket
-                for task_id, bucket in self._buckets.items()
-                if bucket.refill(now) < BURST
+                key: bucket
+                for key, bucket in self._buckets.items()
+                if bucket.refill(now, self._rate, self._burst) < self._burst
             }

@@ -22,7 +22,11 @@ from kecs_server.network.datagrams import Datagrams
 Connect = Callable[[], socket.socket]
 """A connection to what is forwarded to; :raises OSError: nobody listens there."""
 
+Delay = Callable[[], float]
+"""Seconds that what is sent now takes longer."""
+
 CHUNK = 1 << 16
+PIECES_UNDER_WAY = 64
 CONNECTS_AT_ONCE = 16
 PAUSE = 0.5
 """Seconds before accepting is tried again."""
@@ -34,13 +38,22 @@ _log = logging.getLogger(__name__)
 
 
 class Forwarder:
-    """A listening socket and where its connections lead to."""
+    """A listening socket and where its connections lead to; what is sent there takes the delay
+    `there` longer, what comes from there `back`.
+    """
 
-    def __init__(self, listener: socket.socket, connect: Connect) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        connect: Connect,
+        there: Delay | None = None,
+        back: Delay | None = None,
+    ) -> None:
         self.port: int = listener.getsockname()[1]
         listener.setblocking(False)  # noqa: FBT003
         self.listener = listener
         self.connect = connect
+        self.there, self.back = there, back
         self.closing = asyncio.Event()
 
 
@@ -57,9 +70,16 @@ class Forwarders:
         self._connections: set[asyncio.Task[None]] = set()
         self._thread.start()
 
-    def open(self, listener: socket.socket, connect: Connect) -> Forwarder:
+    def open(
+        self,
+        listener: socket.socket,
+        connect: Connect,
+        *,
+        there: Delay | None = None,
+        back: Delay | None = None,
+    ) -> Forwarder:
         """Take over a socket that listens, or is bound to a UDP port."""
-        forwarder = Forwarder(listener, connect)
+        forwarder = Forwarder(listener, connect, there, back)
         self._run(self._open(forwarder))
         return forwarder
 
@@ -124,7 +144,8 @@ class Forwarders:
             far = await self._loop.run_in_executor(self._pool, forwarder.connect)
             far.setblocking(False)  # noqa: FBT003
             sides.append(await asyncio.open_connection(sock=far))
-            await exchange(forwarder.closing, *sides)
+            delays = forwarder.there, forwarder.back
+            await exchange(forwarder.closing, sides[0], sides[1], delays)
             for _, writer in sides:
                 writer.close()
         except OSError as error:
@@ -140,13 +161,19 @@ class Forwarders:
 Side = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def exchange(ended: asyncio.Event, near: Side, far: Side) -> None:
-    """Until both sides have said all; once the task has `ended`, until its side has.
+async def exchange(
+    ended: asyncio.Event,
+    near: Side,
+    far: Side,
+    delays: tuple[Delay | None, Delay | None] = (None, None),
+) -> None:
+    """Until both sides have said all; once the task has `ended`, until its side has. `delays` are
+    those there and back.
 
     :raises OSError: the connection to one of them broke.
     """
-    there = asyncio.ensure_future(_pump(near[0], far[1]))
-    back = asyncio.ensure_future(_pump(far[0], near[1]))
+    there = asyncio.ensure_future(_pump(near[0], far[1], delays[0]))
+    back = asyncio.ensure_future(_pump(far[0], near[1], delays[1]))
     closing = asyncio.ensure_future(ended.wait())
     waiting: set[asyncio.Future[Any]] = {there, back, closing}
     try:
@@ -159,11 +186,49 @@ async def exchange(ended: asyncio.Event, near: Side, far: Side) -> None:
             each.cancel()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: Delay | None
+) -> None:
     """Carry all that comes, then its end."""
+    if delay is not None:
+        await _pump_late(reader, writer, delay)
+        return
     while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()
+
+
+async def _pump_late(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: Delay
+) -> None:
+    """The same, in order, each piece when its time has come."""
+    now = asyncio.get_running_loop().time
+    under_way: asyncio.Queue[tuple[float, bytes | OSError]] = asyncio.Queue(PIECES_UNDER_WAY)
+
+    async def take() -> None:
+        data: bytes | OSError = b"-"
+        while data and not isinstance(data, OSError):
+            try:
+                data = await reader.read(CHUNK)
+            except OSError as error:
+                data = error
+            await under_way.put((now() + delay(), data))
+
+    taking = asyncio.ensure_future(take())
+    try:
+        while True:
+            at, data = await under_way.get()
+            await asyncio.sleep(at - now())
+            if isinstance(data, OSError):
+                raise data
+            if not data:
+                break
+            writer.write(data)
+            await writer.drain()
+    finally:
+        taking.cancel()
     with suppress(OSError):
         writer.write_eof()
 

@@ -6,6 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,11 +19,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from typing import TypeVar
 
+from kecs_server.domain.faults import Fault
+from kecs_server.domain.faults import Latency
+from kecs_server.domain.faults import PacketLoss
 from kecs_server.domain.ports import Binding
 from kecs_server.domain.ports import PortMapping
 from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.ports import ports_of
 from kecs_server.domain.task import Task
+from kecs_server.domain.ways_out import AGENT_ADDRESS
 from kecs_server.domain.ways_out import HOST_NAME
 from kecs_server.domain.ways_out import Place
 from kecs_server.domain.ways_out import WayOut
@@ -73,6 +78,7 @@ class _Attached:
     connects: Mapping[Place, Callable[[], socket.socket]] = field(default_factory=dict)
     own_ports: set[tuple[str, int]] = field(default_factory=set)
     bindings: dict[str, tuple[Binding, ...]] = field(default_factory=dict)
+    faults: Mapping[str, Fault] = field(default_factory=dict)  # by name; replaced, not changed
     forwarders: list[Forwarder] = field(default_factory=list)
     on_demand: dict[tuple[str, int], Forwarder] = field(default_factory=dict)
 
@@ -193,6 +199,35 @@ class Network:
         told = attached.told.addressing.items() if attached else ()
         return {name: each.host for name, each in told if each.host != EVERY_ADDRESS}
 
+    def start_fault(self, task_id: str, fault: Fault) -> None:
+        """Disturb a task's own network, unless it is disturbed so already.
+
+        :raises OSError: it has none, or the system cannot.
+        """
+        with self._lock:
+            attached, engine = self._disturbed(task_id)
+            if fault.name in attached.faults:
+                return
+            if isinstance(fault, PacketLoss):  # the agent is not at the device that is disturbed
+                fault = replace(fault, spared=(*fault.spared, AGENT_ADDRESS))
+            if not isinstance(fault, Latency):
+                engine.lose_packets(task_id, fault)
+            attached.faults = {**attached.faults, fault.name: fault}
+
+    def stop_fault(self, task_id: str, name: str) -> None:
+        """:raises OSError: as `start_fault`."""
+        with self._lock:
+            attached, engine = self._disturbed(task_id)
+            fault = attached.faults.get(name)
+            if fault is not None and not isinstance(fault, Latency):
+                engine.keep_packets(task_id, fault)
+            attached.faults = {key: it for key, it in attached.faults.items() if key != name}
+
+    def faults(self, task_id: str) -> Collection[str]:
+        """The names of those that were started. :raises OSError: as `start_fault`."""
+        with self._lock:
+            return self._disturbed(task_id)[0].faults.keys()
+
     def detach(self, task_id: str) -> None:
         """Free the task's host ports and addresses."""
         with self._lock:
@@ -213,6 +248,13 @@ class Network:
                 self._forwarders.close()
                 self._forwarders = None
             self._addresses.close()
+
+    def _disturbed(self, task_id: str) -> tuple[_Attached, Engine]:
+        attached = self._attached.get(task_id)
+        engine = self._engine_of(attached.engine) if attached else None
+        if attached is None or engine is None or not attached.told.is_own:
+            raise ConnectionRefusedError("the task has no network of its own")
+        return attached, engine
 
     def _listened(self, task_id: str, container: str, port: int) -> tuple[Engine, list[int]]:
         """The task's engine, and where its program may listen: as told, or as it would anyway.
@@ -291,8 +333,10 @@ class Network:
                 f"CannotStartContainerError: no way out to {target.host}:{target.port} could be "
                 f"made: {error}"
             ) from error
+        # As on ECS, the agent is not at the device that is disturbed.
+        there = None if way.address == AGENT_ADDRESS else partial(_delay, attached, way.address)
         connect = attached.connects.get(target) or partial(_connect_outside, target)
-        forwarder = self._open_forwarders().open(listener, connect)
+        forwarder = self._open_forwarders().open(listener, connect, there=there)
         attached.forwarders.append(forwarder)
 
     def _lead_in(self, task: Task, attached: _Attached, container: str) -> None:
@@ -342,7 +386,9 @@ class Network:
         protocol: str = "tcp",
     ) -> Forwarder:
         connect = partial(self.connect, task_id, container, port, protocol)
-        return self._open_forwarders().open(listener, connect)
+        attached = self._attached[task_id]
+        back = partial(_delay, attached, HOST) if attached.told.is_own else None
+        return self._open_forwarders().open(listener, connect, back=back)
 
     def _open_forwarders(self) -> Forwarders:
         if self._forwarders is None:
@@ -351,6 +397,12 @@ class Network:
 
             self._forwarders = Forwarders()
         return self._forwarders
+
+
+def _delay(attached: _Attached, address: str) -> float:
+    """Seconds that what the task sends to an address takes longer."""
+    latencies = (each for each in attached.faults.values() if isinstance(each, Latency))
+    return sum(each.delay_to(address) for each in latencies)
 
 
 def _connect_outside(target: Place) -> socket.socket:

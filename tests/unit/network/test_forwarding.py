@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from kecs_server.network.forwarding import Delay
 from kecs_server.network.forwarding import Forwarders
 
 TIMEOUT = 20.0
@@ -101,6 +103,27 @@ def read_all(peer: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def test_what_takes_longer(forwarders: Forwarders, far: Callable[[Serve], Far]) -> None:
+    """All that is sent one way, in order and to the end; not what is sent the other."""
+    delays = iter([0.2] + [0.0] * 1000)
+    there = forwarders.open(listener(), far(echo).connect, there=lambda: next(delays))
+    back = forwarders.open(listener(), far(echo).connect, back=lambda: 0.2)
+    for forwarder in (there, back):
+        with connect(forwarder.port) as peer:
+            began = time.monotonic()
+            data = b"abcd" * 100_000
+            sending = threading.Thread(target=peer.sendall, args=(data,))
+            sending.start()
+            got = peer.recv(1)
+            took = time.monotonic() - began
+            assert took >= 0.2
+            while len(got) < len(data):
+                got += peer.recv(1 << 16)
+            sending.join()
+            peer.shutdown(socket.SHUT_WR)
+            assert got + read_all(peer) == data
+
+
 def test_there_and_back(forwarders: Forwarders, far: Callable[[Serve], Far]) -> None:
     forwarder = forwarders.open(listener(), far(echo).connect)
     with connect(forwarder.port) as peer:
@@ -140,15 +163,16 @@ def test_a_connection_is_reset_when_nobody_listens(forwarders: Forwarders) -> No
         ask(forwarder.port)
 
 
+@pytest.mark.parametrize("back", [None, lambda: 0.0], ids=["at once", "later"])
 def test_a_far_side_that_breaks_off_is_seen(
-    forwarders: Forwarders, far: Callable[[Serve], Far]
+    forwarders: Forwarders, far: Callable[[Serve], Far], back: Delay | None
 ) -> None:
     def break_off(peer: socket.socket) -> None:
         peer.recv(1)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         peer.close()
 
-    forwarder = forwarders.open(listener(), far(break_off).connect)
+    forwarder = forwarders.open(listener(), far(break_off).connect, back=back)
     with pytest.raises(ConnectionResetError):
         ask(forwarder.port)
 

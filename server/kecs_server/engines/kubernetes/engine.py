@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event
 from threading import Lock
 
+from kecs_server.domain.faults import BlackHole
+from kecs_server.domain.faults import PacketLoss
 from kecs_server.domain.instance import UNKNOWN_HOST
 from kecs_server.domain.instance import Host
 from kecs_server.engines.base import EngineError
@@ -129,6 +131,12 @@ class KubernetesEngine:
 
     def listen(self, task_id: str, address: str, port: int) -> socket.socket:
         raise ConnectionRefusedError("nothing of this server listens in Pods")
+
+    def lose_packets(self, task_id: str, fault: BlackHole | PacketLoss) -> None:
+        raise ConnectionRefusedError("the packets of Pods are their cluster's affair")
+
+    def keep_packets(self, task_id: str, fault: BlackHole | PacketLoss) -> None:
+        self.lose_packets(task_id, fault)
 
     def remove(self, task_id: str) -> None:
         if self._tasks is not None:

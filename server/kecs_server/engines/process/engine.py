@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kecs_server.domain import instance
+from kecs_server.domain.faults import BlackHole
+from kecs_server.domain.faults import PacketLoss
 from kecs_server.domain.images import digest_of
 from kecs_server.engines.base import KILLED
 from kecs_server.engines.base import ContainerStarted
@@ -291,12 +293,21 @@ class ProcessEngine:
         return self._listeners.connect(leader, port, protocol, task.address)
 
     def listen(self, task_id: str, address: str, port: int) -> socket.socket:
+        return self._namespace_of(task_id).face(address, port)
+
+    def lose_packets(self, task_id: str, fault: BlackHole | PacketLoss) -> None:
+        self._namespace_of(task_id).lose(fault)
+
+    def keep_packets(self, task_id: str, fault: BlackHole | PacketLoss) -> None:
+        self._namespace_of(task_id).keep(fault)
+
+    def _namespace_of(self, task_id: str) -> Namespace:
+        """:raises ConnectionRefusedError: the task has none."""
         with self._changed:
             task = self._tasks.get(task_id)
-            namespace = task.namespace if task else None
-        if namespace is None:
-            raise ConnectionRefusedError("the task has no network of its own")
-        return namespace.face(address, port)
+            if task is None or task.namespace is None:
+                raise ConnectionRefusedError("the task has no network of its own")
+            return task.namespace
 
     def _whereabouts(self, task_id: str, container: str) -> tuple[int, Task]:
         """The container's first process, and its task.

@@ -13,10 +13,13 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kecs_server.domain.faults import BlackHole
+from kecs_server.domain.faults import PacketLoss
 from kecs_server.engines.base import EngineError
 from kecs_server.engines.process.errors import describe
 from kecs_server.engines.process.link import spawn
@@ -126,6 +129,10 @@ class Namespaces:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return socket.socket(fileno=fds[0])
 
+    def disturb(self, number: int, do: str, **more: Any) -> None:
+        """See `netns`. :raises OSError: as `make`."""
+        self._ask(do=do, number=number, **more)
+
     def drop(self, number: int) -> None:
         with suppress(OSError):  # who made it is gone, and with him the network
             self._ask(do="drop", number=number)
@@ -203,6 +210,16 @@ class Namespace:
             made.close()
             raise
         return made
+
+    def lose(self, fault: BlackHole | PacketLoss) -> None:
+        """:raises OSError: the system cannot filter packets, or as `open`."""
+        do = "drop_port" if isinstance(fault, BlackHole) else "drop_some"
+        what = asdict(fault)
+        self.owner.disturb(self.number, do, table=fault.name, **what)
+
+    def keep(self, fault: BlackHole | PacketLoss) -> None:
+        """Undo `lose`. :raises OSError: as `open`."""
+        self.owner.disturb(self.number, "keep", table=fault.name)
 
     def drop(self) -> None:
         """It ends with the last process and the last socket in it."""

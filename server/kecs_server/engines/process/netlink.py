@@ -15,7 +15,8 @@ _NLMSG_ERROR = 2
 _RTM_NEWLINK = 16
 _RTM_NEWADDR = 20
 _RTM_NEWROUTE = 24
-_REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
+REQUEST, CREATE = 0x1, 0x400
+_ACK, _EXCL = 0x4, 0x200
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, number, sender
 
 _ANY_DEVICE = bytes(16)  # a struct ifinfomsg
@@ -54,7 +55,7 @@ class Netlink:
         kind = attribute(_IFLA_INFO_KIND, b"veth")
         info = kind + attribute(_IFLA_INFO_DATA, attribute(_VETH_INFO_PEER, other))
         names = attribute(_IFLA_IFNAME, name_of(name)) + attribute(_IFLA_LINKINFO, info)
-        self.ask([(_RTM_NEWLINK, _EXCL | _CREATE, _ANY_DEVICE + names)])
+        self.ask([(_RTM_NEWLINK, _EXCL | CREATE, _ANY_DEVICE + names)])
 
     def add_addresses(self, device: str, addresses: Sequence[str]) -> None:
         index = socket.if_nametoindex(device)
@@ -63,7 +64,7 @@ class Netlink:
             [
                 (
                     _RTM_NEWADDR,
-                    _EXCL | _CREATE,
+                    _EXCL | CREATE,
                     message
                     + attribute(_IFA_LOCAL, socket.inet_aton(address))
                     + attribute(_IFA_ADDRESS, socket.inet_aton(address)),
@@ -81,7 +82,7 @@ class Netlink:
             [
                 (
                     _RTM_NEWROUTE,
-                    _EXCL | _CREATE,
+                    _EXCL | CREATE,
                     message + attribute(_RTA_DST, socket.inet_aton(address)) + index,
                 )
                 for address in addresses
@@ -90,11 +91,19 @@ class Netlink:
 
     def ask(self, messages: Sequence[tuple[int, int, bytes]]) -> None:
         """Send messages (type, flags, content) one by one, each with its answer."""
-        for kind, flags, content in messages:
-            length = _HEADER.size + len(content)
-            header = _HEADER.pack(length, kind, flags | _REQUEST | _ACK, 1, 0)
-            self._socket.send(header + content)
+        for each in messages:
+            self.exchange(message(*each), answers=1)
+
+    def exchange(self, messages: bytes, answers: int) -> None:
+        """Send messages at once, which have this number of answers."""
+        self._socket.send(messages)
+        for _ in range(answers):
             check(self._socket.recv(1 << 16))
+
+
+def message(kind: int, flags: int, content: bytes, *, is_answered: bool = True) -> bytes:
+    flags |= REQUEST | (_ACK if is_answered else 0)
+    return _HEADER.pack(_HEADER.size + len(content), kind, flags, 1, 0) + content
 
 
 def check(answer: bytes) -> None:

@@ -10,6 +10,10 @@ which each packet is one JSON object:
     here:   {}, and the descriptor of a socket in that network
     server: {"do": "face", "number", "family", "kind"}
     here:   {}, and that of one which can be bound to those addresses, for that network alone
+    server: {"do": "drop_port", "number", "table", "is_egress", "protocol", "port", "spared"}
+    server: {"do": "drop_some", "number", "table", "percent", "sources", "spared"}
+    server: {"do": "keep", "number", "table"}
+    here:   {}                                   packets are lost there from now on, or no more
     server: {"do": "drop", "number"}
     here:   {}                                   the network ends with the last that uses it
     here:   {"step", "errno"}                    in place of an answer: it could not be done
@@ -32,10 +36,12 @@ import json
 import os
 import socket
 import struct
+from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
 from kecs_server.engines.open_files import raise_limit
+from kecs_server.engines.process import nftables
 from kecs_server.engines.process.isolating import CLONE_NEWNET
 from kecs_server.engines.process.isolating import CLONE_NEWNS
 from kecs_server.engines.process.isolating import CLONE_NEWUSER
@@ -131,6 +137,25 @@ class Networks:
         device = self._devices[number].encode()
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
         return made
+
+    def _do_drop_port(self, number: int, *, is_egress: bool, **what: Any) -> dict[str, Any]:
+        hook = nftables.OUTPUT if is_egress else nftables.INPUT
+        return self._filter(number, lambda: nftables.drop_port(hook=hook, **what))
+
+    def _do_drop_some(self, number: int, **what: Any) -> dict[str, Any]:
+        return self._filter(number, lambda: nftables.drop_some(**what))
+
+    def _do_keep(self, number: int, table: str) -> dict[str, Any]:
+        return self._filter(number, lambda: nftables.keep(table))
+
+    def _filter(self, number: int, change: Callable[[], None]) -> dict[str, Any]:
+        self._step = "filter"
+        setns(number, CLONE_NEWNET)
+        try:
+            change()
+        finally:
+            setns(self._home, CLONE_NEWNET)
+        return {}
 
     def _do_drop(self, number: int) -> dict[str, Any]:
         self._step = "drop"

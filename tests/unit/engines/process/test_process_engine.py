@@ -396,7 +396,7 @@ def test_directory_that_cannot_be_made(no_leaks: None, tmp_path: Path) -> None:
     ("module", "others"),
     [
         ("supervisor", ["cgroups", "forking", "isolating", "kernel", "leader", "output"]),
-        ("netns", ["isolating", "netlink"]),
+        ("netns", ["isolating", "netlink", "nftables"]),
     ],
 )
 def test_processes_of_their_own_need_no_package(module: str, others: list[str]) -> None:

@@ -17,6 +17,8 @@ from engine_driver import Driver
 from engine_driver import Fifo
 from engine_driver import container
 from engine_driver import python
+from kecs_server.domain.faults import BlackHole
+from kecs_server.domain.faults import PacketLoss
 from kecs_server.domain.ways_out import OwnNetwork
 from kecs_server.engines.base import KILLED
 from kecs_server.engines.base import ContainerStarted
@@ -129,6 +131,72 @@ def test_all_addresses_and_ports_are_its_own(networks: Namespaces) -> None:
         for each, address in ((one, "10.0.2.3"), (none, "10.0.2.2")):
             with pytest.raises(OSError, match="unreachable"):
                 ask(each, address, 80)
+
+
+@pytest.fixture
+def filtered(networks: Namespaces) -> Namespace:
+    """A network whose packets can be lost, where the kernel can filter."""
+    made = networks.make(["10.0.2.2", "10.0.2.3"])
+    hole = BlackHole(is_egress=True, protocol="udp", port=1)
+    try:
+        made.lose(hole)
+    except OSError as error:
+        pytest.skip(f"the kernel has no nf_tables: {error}")
+    made.keep(hole)
+    return made
+
+
+def is_reached(network: Namespace, address: str, port: int) -> bool:
+    with network.open(socket.AF_INET, socket.SOCK_STREAM) as near:
+        near.settimeout(0.2)
+        try:
+            near.connect((address, port))
+        except TimeoutError:
+            return False
+        return True
+
+
+ALL = ("0.0.0.0/0", "::/0")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reached"),
+    [
+        (BlackHole(is_egress=True, protocol="tcp", port=80), [False, False, True, False]),
+        (BlackHole(is_egress=False, protocol="tcp", port=80), [True, True, True, False]),
+        (BlackHole(is_egress=True, protocol="udp", port=80), [True, True, True, True]),
+        (
+            BlackHole(is_egress=True, protocol="tcp", port=80, spared=("10.0.2.3/32", "::1")),
+            [False, True, True, False],
+        ),
+        (PacketLoss(percent=100, sources=("10.0.2.2",)), [False, True, False, True]),
+        (PacketLoss(percent=100, sources=ALL, spared=("10.0.2.2",)), [True, False, True, True]),
+    ],
+)
+def test_packets_are_lost(
+    filtered: Namespace, fault: BlackHole | PacketLoss, reached: list[bool]
+) -> None:
+    places = [("10.0.2.2", 80), ("10.0.2.3", 80), ("10.0.2.2", 81), ("127.0.0.1", 80)]
+    with ExitStack() as stack:
+        for address, port in places[:3]:
+            stack.enter_context(filtered.face(address, port))
+        stack.enter_context(listen(filtered, "0.0.0.0", 80))
+        filtered.lose(fault)
+        assert [is_reached(filtered, *place) for place in places] == reached
+        filtered.keep(fault)
+        assert [is_reached(filtered, *place) for place in places] == [True] * 4
+
+
+def test_a_part_of_the_packets_is_lost(filtered: Namespace) -> None:
+    filtered.lose(PacketLoss(percent=50, sources=ALL))
+    lost = 0
+    for _ in range(100):
+        with filtered.open(socket.AF_INET, socket.SOCK_DGRAM) as near:
+            try:  # what the filter drops on its way out is refused
+                near.sendto(b"x", ("10.0.2.2", 9))
+            except PermissionError:
+                lost += 1
+    assert 10 < lost < 90
 
 
 def test_one_that_was_dropped_cannot_be_entered(networks: Namespaces) -> None:
