@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from kecs_server.aws.alarms import Alarms
+from kecs_server.aws.cloud_map import CloudMap
 from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.events import Sender
 from kecs_server.aws.fetching import Fetcher
@@ -83,6 +84,7 @@ class Environment:
         self._log_pool = Pool("awslogs", LOG_THREADS)
         self._fetcher = Fetcher(self._observe)
         self._hooks = HookCaller(lambda realm: self._endpoints(realm.aws_endpoint))
+        self.cloud_map = CloudMap(lambda realm: self._endpoints(realm.aws_endpoint))
         self.balancers = Balancers(self.network, self._observe)
         self.scheduler = Scheduler(
             self.engines,
@@ -106,6 +108,9 @@ class Environment:
         self.balancers.close()
         self._fetcher.close()
         self._hooks.close()
+        for realm in self.realms.all():
+            self.cloud_map.end(realm)
+        self.cloud_map.close()
         self._sender.close()
         self._log_pool.close()
         for realm in self.realms.all():
@@ -138,12 +143,14 @@ class Environment:
             host = self.engines[realm.engine]
             sinks.append(self._sender.to(endpoints))
             realm.watchers.append(Alarms(endpoints))
+            realm.watchers.append(self.cloud_map)
             realm.watchers.append(Logs(self._log_pool, endpoints, lambda: host.engine))
         return realm
 
     def _end_realm(self, realm: Realm) -> None:
         gone = self.scheduler.end(realm)
         self.balancers.end(realm)
+        self.cloud_map.end(realm)
         if realm.engine == "process":
             # The next test may need the ports; a Pod has its own.
             gone.wait(REMOVAL_TIMEOUT)

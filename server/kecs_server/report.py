@@ -152,6 +152,7 @@ def reset_account(environment: Environment, realm: Realm, account: str) -> Struc
             cluster.tasks.clear()
         for task in tasks:
             want_stopped(task, "UserInitiated", "The account was reset.", realm.clock.now())
+        environment.cloud_map.forget(realm, [task.id for task in tasks])
         for store in stores:
             realm.drop(store)
     environment.scheduler.forget(realm, tasks)

@@ -32,14 +32,20 @@ class Pool:
             if self._idle < len(self._jobs) and self._threads < self._limit:
                 self._threads += 1
                 threading.Thread(target=self._work, name=self._name, daemon=True).start()
-            self._changed.notify()
+            self._changed.notify_all()
 
-    def close(self) -> None:
-        """Begin no more; a call that lasts ends with the process."""
+    def close(self, patience: float = 0.0) -> None:
+        """Give what waits so many seconds; then begin no more. A call that lasts ends with the
+        process.
+        """
         with self._changed:
+            self._changed.wait_for(self._is_idle, patience)
             self._closed = True
             self._jobs.clear()
             self._changed.notify_all()
+
+    def _is_idle(self) -> bool:
+        return not self._jobs and self._idle == self._threads
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -51,6 +57,7 @@ class Pool:
     def _next(self) -> Job | None:
         with self._changed:
             self._idle += 1
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._jobs or self._closed)
             self._idle -= 1
             return None if self._closed else self._jobs.popleft()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kecs_server.domain import deploying
+from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.ports import ports_of
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
@@ -89,6 +90,70 @@ def registry_endpoints(service: Service, host: str) -> Iterator[Endpoint]:
                     container=container["name"],
                     container_port=number,
                 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A task as Cloud Map knows it, in the service with the ARN `registry`, or in the one that
+    Service Connect has: `name` in the namespace of the ARN `namespace`.
+    """
+
+    attributes: Mapping[str, str]
+    registry: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+def instances_of(service: Service, task: Task, localhost: str) -> Iterator[Instance]:
+    """What is to be registered of a task that runs.
+
+    :param localhost: the address of its host, where tasks have none of their own.
+    """
+    own = next((each for each in service.deployments if each.id == task.started_by), None)
+    if own is None:
+        return
+    for registry in own.settings.get("serviceRegistries", ()):
+        port = registry.get("containerPort", registry.get("port"))
+        container = registry.get("containerName", task.containers[0].name)
+        place = None if port is None else (container, port)
+        attributes = _attributes(service, task, place, localhost)
+        yield Instance(registry=registry["registryArn"], attributes=attributes)
+    if own.namespace is None:
+        return
+    for each in own.settings["serviceConnectConfiguration"].get("services", ()):
+        place = named_port(task.task_definition, each["portName"])
+        yield Instance(
+            namespace=own.namespace,
+            name=each.get("discoveryName", each["portName"]),
+            attributes=_attributes(service, task, place, localhost),
+        )
+
+
+def _attributes(
+    service: Service, task: Task, place: tuple[str, int] | None, localhost: str
+) -> dict[str, str]:
+    arn = parse_arn(service.arn)
+    assert arn is not None
+    address, port = task.address or localhost, place and place[1]
+    if place is not None and not task.is_awsvpc:
+        address, port = localhost, _host_port(task, *place)
+    return {
+        "AWS_INSTANCE_IPV4": address,
+        **({"AWS_INSTANCE_PORT": str(port)} if port is not None else {}),
+        "AWS_INIT_HEALTH_STATUS": "UNHEALTHY" if task.health_status == "UNHEALTHY" else "HEALTHY",
+        "AVAILABILITY_ZONE": task.availability_zone,
+        "REGION": arn.region,
+        "ECS_CLUSTER_NAME": service.cluster_arn.rpartition("/")[2],
+        "ECS_SERVICE_NAME": service.name,
+        "ECS_TASK_DEFINITION_FAMILY": task.task_definition.family,
+    }
+
+
+def _host_port(task: Task, container: str, port: int) -> int:
+    for binding in task.container(container).bindings:
+        if binding.mapping.first <= port <= binding.mapping.last:
+            return binding.host_port + port - binding.mapping.first
+    return port
 
 
 def mark_of(realm: str, service_arn: str) -> str:

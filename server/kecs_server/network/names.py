@@ -35,9 +35,7 @@ def names_of(realm: Realm, task: Task, connect: Connect) -> list[Name]:
     tasks that start later. Of two that have one name and port the first is found.
     """
     with realm.reading():
-        store = _store(realm, task.arn)
-        cluster = store.clusters.get(task.cluster_arn.rpartition("/")[2])
-        service = cluster.services.get(task.service_name or "") if cluster is not None else None
+        store, service = _store(realm, task.arn), realm.service_of(task)
         registries = realm.registered.registries
         found: dict[Place, Name] = {}
         for endpoint in store.discovery.endpoints(task, service, registries):

@@ -183,6 +183,15 @@ class Realm:
             self.timeline.add(at, thing.kind, thing.arn, text)
         thing.news.clear()
 
+    def service_of(self, task: Task) -> Service | None:
+        """The service that the task is of, if it is of one that is there."""
+        arn = parse_arn(task.arn)
+        assert arn is not None
+        cluster = self.store(arn.account, arn.region).clusters.get(
+            task.cluster_arn.rpartition("/")[2]
+        )
+        return cluster.services.get(task.service_name or "") if cluster is not None else None
+
     def services(self) -> list[tuple[Cluster, Service]]:
         return [
             (cluster, service)

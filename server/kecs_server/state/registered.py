@@ -75,8 +75,8 @@ class Registered:
         self._seen_alarms: dict[str, str] = {}
         self.hooks: dict[str, str | None] = {}
         """URLs by the ARNs that they answer for; None: the test answers."""
-        self.registries: dict[str, str] = {}
-        """The names under which Cloud Map's services are found, by their ARNs."""
+        self._registries: dict[str, str] = {}
+        self._seen_registries: dict[str, str] = {}
         self._hook_events: deque[HookEvent] = deque()
         self._asked: dict[str, HookEvent] = {}
 
@@ -144,7 +144,19 @@ class Registered:
             )
         if not isinstance(name, str) or not is_host(name):
             raise ValueError(f"a registry has the name of a host, as db.internal, not {name!r}")
-        self.registries[arn] = name
+        self._registries[arn] = name
+
+    def see_registry(self, arn: str, name: str) -> None:
+        """Keep what the endpoint says of a service of Cloud Map."""
+        if is_host(name):
+            self._seen_registries[arn] = name
+
+    @property
+    def registries(self) -> dict[str, str]:
+        """The names under which Cloud Map's services are found, by their ARNs: those that the test
+        set, else what the endpoint says.
+        """
+        return {**self._seen_registries, **self._registries}
 
     def ask_hook(self, event: HookEvent) -> None:
         self._hook_events.append(event)
