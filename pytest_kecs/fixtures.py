@@ -72,10 +72,10 @@ def kecs(request: pytest.FixtureRequest, ecs_client: ECSClient) -> Kecs:
     """Run tasks, wait for states, read logs, assert.
 
     - run: run_task, run_tasks
-    - wait: wait_running, wait_healthy, wait_stopped, wait_stable
-    - look: describe, logs, url, exec
-    - assert: assert_running, assert_healthy, assert_stopped, assert_service_stable
-    - prepare: map_image, set_secret, put_env_file
+    - wait: wait_running, wait_healthy, wait_stopped, wait_stable, wait_for_event
+    - look: describe, logs, events, url, exec
+    - assert: assert_running, assert_healthy, assert_stopped, assert_service_stable, assert_event
+    - prepare: map_image, set_secret, put_env_file, set_registry
     - time: advance_clock
     """
     from pytest_kecs.kecs import Kecs

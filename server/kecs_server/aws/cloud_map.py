@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from kecs_server.aws.endpoints import EndpointError
@@ -84,7 +85,8 @@ class CloudMap:
         if realm.ended:
             return
         asked = self._asked.setdefault(realm, set())
-        for registry in service.primary.settings.get("serviceRegistries", ()):
+        given = [each.settings.get("serviceRegistries", ()) for each in service.deployments]
+        for registry in chain.from_iterable(given):
             arn = registry["registryArn"]
             if arn not in asked:
                 asked.add(arn)
