@@ -15,6 +15,7 @@ from kecs_server.aws.cloud_map import CloudMap
 from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.events import Sender
 from kecs_server.aws.fetching import Fetcher
+from kecs_server.aws.firelens import Firelens
 from kecs_server.aws.hooks import HookCaller
 from kecs_server.aws.logs import Logs
 from kecs_server.aws.pool import Pool
@@ -82,6 +83,7 @@ class Environment:
         self._endpoints_by_url: dict[str, Endpoints] = {}
         self._sender = Sender()
         self._log_pool = Pool("awslogs", LOG_THREADS)
+        self._router_pool = Pool("awsfirelens", LOG_THREADS)
         self._fetcher = Fetcher(self._observe)
         self._hooks = HookCaller(lambda realm: self._endpoints(realm.aws_endpoint))
         self.cloud_map = CloudMap(lambda realm: self._endpoints(realm.aws_endpoint))
@@ -113,6 +115,7 @@ class Environment:
         self.cloud_map.close()
         self._sender.close()
         self._log_pool.close()
+        self._router_pool.close()
         for realm in self.realms.all():
             realm.end()
         for engine in self.engines.values():
@@ -136,11 +139,15 @@ class Environment:
             endpoint=self.endpoint,
         )
         realm.watchers.append(self.balancers)
+        host = self.engines[realm.engine]
+        connect = self.network.connect
+        realm.watchers.append(
+            Firelens(self._router_pool, connect, lambda: host.engine, self._observe)
+        )
         endpoints = self._endpoints(realm.aws_endpoint)
         sinks: list[Sink] = [realm.events.add]
         realm.watchers.append(Recorder(sinks))
         if endpoints is not None:
-            host = self.engines[realm.engine]
             sinks.append(self._sender.to(endpoints))
             realm.watchers.append(Alarms(endpoints))
             realm.watchers.append(self.cloud_map)

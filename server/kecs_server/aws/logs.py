@@ -5,16 +5,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
-from contextlib import ExitStack
 from typing import Any
 
 from kecs_server.aws.endpoints import EndpointError
 from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.errors import ResourceError
+from kecs_server.aws.following import Follower
 from kecs_server.aws.log_events import Event
 from kecs_server.aws.log_events import Joiner
 from kecs_server.aws.log_events import batches
@@ -26,16 +25,13 @@ from kecs_server.domain.service import Service
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
 from kecs_server.engines.base import Engine
-from kecs_server.engines.logs import START
 from kecs_server.engines.logs import ContainerLog
+from kecs_server.engines.logs import LogChunk
 from kecs_server.state.realm import Realm
 
 Structure = dict[str, Any]
 
 _log = logging.getLogger(__name__)
-
-PIECES_AT_ONCE = 16
-"""Pieces of one log that are sent before others have their turn."""
 
 _FAILED = (
     "failed to validate logger args: create stream has been retried 1 times: failed to create "
@@ -119,8 +115,8 @@ class Logs:
         return _Stream(self._pool, self._endpoints, group, name, log)
 
 
-class _Stream:
-    """One container's way to its log stream; one job at a time carries what is new."""
+class _Stream(Follower):
+    """One container's way to its log stream."""
 
     def __init__(
         self,
@@ -130,70 +126,19 @@ class _Stream:
         name: str,
         log: ContainerLog,
     ) -> None:
-        self._pool = pool
+        super().__init__(pool, log, name)
         self._endpoints = endpoints
         self._group = group
-        self._name = name
-        self._log = log
-        self._cursor = START
         self._is_open = group.prefix is not None
         self._joiner = Joiner(group.first_line) if group.first_line else None
-        self._timer: threading.Timer | None = None
         self._complained = False
-        self._lock = threading.Lock()
-        self._listening: ExitStack | None = None
-        self._busy = False
-        self._again = False
 
-    def follow(self) -> None:
-        """Carry what is there and what comes, to the container's end."""
-        with self._lock:
-            if self._listening is not None:
-                return
-            self._listening = ExitStack()
-            self._listening.enter_context(self._log.listening(self._wake))
-        self._wake()
-
-    def _wake(self) -> None:
-        with self._lock:
-            if self._busy:
-                self._again = True
-                return
-            self._busy = True
-        self._pool.submit(self._carry)
-
-    def _carry(self) -> None:
-        with self._lock:
-            self._again = False
-        try:
-            is_over = self._carry_pieces()
-        except FileNotFoundError:
-            is_over = True  # The task was forgotten a moment ago.
-        except Exception:
-            _log.exception("lines could not be sent to the stream %s", self._name)
-            is_over = True
-        with self._lock:
-            self._busy = self._again
-            if self._again:
-                self._pool.submit(self._carry)
-            elif is_over and self._listening is not None:
-                self._listening.close()
-                self._listening = None
-
-    def _carry_pieces(self) -> bool:
-        """Whether the container's last line has been sent."""
-        for _ in range(PIECES_AT_ONCE):
-            chunk = self._log.read(self._cursor, whole_lines=True)
-            joiner = self._joiner
-            self._put(joiner.joined(chunk.entries) if joiner else single(chunk.entries))
-            self._cursor = chunk.cursor
-            if not chunk.more:
-                if joiner:
-                    self._put_rest(joiner, is_over=chunk.ended)
-                return chunk.ended
-        with self._lock:
-            self._again = True
-        return False
+    def take(self, chunk: LogChunk) -> bool:
+        joiner = self._joiner
+        self._put(joiner.joined(chunk.entries) if joiner else single(chunk.entries))
+        if joiner and not chunk.more:
+            self._put_rest(joiner, is_over=chunk.ended)
+        return True
 
     def _put_rest(self, joiner: Joiner, *, is_over: bool) -> None:
         """Send what may be gone on with, once nothing did for long enough."""
@@ -202,20 +147,18 @@ class _Stream:
         left = joiner.since + self._group.flush_after - time.time()
         if is_over or left <= 0:
             self._put(joiner.rest())
-        elif self._timer is None or not self._timer.is_alive():
-            self._timer = threading.Timer(left, self._wake)
-            self._timer.daemon = True
-            self._timer.start()
+        else:
+            self.wake_in(left)
 
     def _put(self, events: Iterable[Event]) -> None:
         for batch in batches(events):
             self._send(batch)
 
     def _send(self, events: list[Structure]) -> None:
-        names = {"logGroupName": self._group.name, "logStreamName": self._name}
+        names = {"logGroupName": self._group.name, "logStreamName": self.name}
         try:
             if not self._is_open:
-                open_stream(self._endpoints, self._group, self._name)
+                open_stream(self._endpoints, self._group, self.name)
                 self._is_open = True
             self._endpoints.call(
                 "logs", self._group.region, "put_log_events", logEvents=events, **names
@@ -223,4 +166,4 @@ class _Stream:
         except (EndpointError, ResourceError) as error:
             if not self._complained:
                 self._complained = True
-                _log.warning("%s takes no lines for %s: %s", self._endpoints.url, self._name, error)
+                _log.warning("%s takes no lines for %s: %s", self._endpoints.url, self.name, error)

@@ -72,8 +72,9 @@ class Health:
 @dataclass(slots=True, kw_only=True)
 class Container:
     """A container of a task. `override` is what RunTask said of it, at least its name.
-    `released`, `started`, `stopping` and `restart_due` are the agent's own notes; the times are of
-    its last start and end. `health` is None without a health check.
+    `released`, `started`, `stopping`, `restart_due` and `lines_routed` (to its task's router, all
+    there will be) are the agent's own notes; the times are of its last start and end. `health` is
+    None without a health check.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Container:
     started: bool = False
     stopping: bool = False
     restart_due: bool = False
+    lines_routed: bool = False
     restart_count: int = 0
     created_at: float | None = None
     started_at: float | None = None
@@ -103,6 +105,11 @@ class Container:
     @property
     def is_stopped(self) -> bool:
         return self.last_status == "STOPPED"
+
+    @property
+    def awaits_routing(self) -> bool:
+        """It has written, or may have, what a router of its task does not have yet."""
+        return self.started and not self.lines_routed
 
     @property
     def health_status(self) -> str:
@@ -226,6 +233,10 @@ class Task:
             if container.name == name:
                 return container
         raise KeyError(name)
+
+    def docker_name(self, container: Container) -> str:
+        definition = self.task_definition
+        return f"ecs-{definition.family}-{definition.revision}-{container.name}-{self.id[:20]}"
 
     def wanted_secrets(self) -> list[WantedSecret]:
         definitions = [container.definition for container in self.containers]

@@ -13,6 +13,8 @@ from dataclasses import field
 from dataclasses import replace
 from typing import Any
 
+from kecs_server.domain.firelens import PORT
+from kecs_server.domain.firelens import router_of
 from kecs_server.domain.images import Images
 from kecs_server.domain.images import StandIn
 from kecs_server.domain.images import expanded
@@ -371,6 +373,7 @@ def _injected(task: Task, container: Container, surroundings: Surroundings) -> d
         **surroundings.network.addressing[container.name].variables(),
         **_endpoint_urls(surroundings),
         **_name_variables(surroundings.network.names),
+        **_router_address(task, container, surroundings.network.addressing),
     }
     endpoint, identifier = surroundings.endpoint, container.metadata_id
     if endpoint is not None:
@@ -389,6 +392,17 @@ def _name_variables(names: Mapping[Place, str]) -> dict[str, str]:
         f"KECS_CONNECT_{re.sub('[^A-Z0-9]', '_', place.host.upper())}_{place.port}": told
         for place, told in names.items()
     }
+
+
+def _router_address(
+    task: Task, container: Container, addressing: Mapping[str, Addressing]
+) -> dict[str, str]:
+    """Where a program reaches its task's log router by itself."""
+    router = router_of(task)
+    if router is None or router is container:
+        return {}
+    port = addressing[router.name].ports[PORT]
+    return {"FLUENT_HOST": addressing[container.name].peers[router.name], "FLUENT_PORT": str(port)}
 
 
 def _endpoint_urls(surroundings: Surroundings) -> dict[str, str]:

@@ -72,7 +72,7 @@ def container_document(
         {
             "DockerId": container.metadata_id,
             "Name": container.name,
-            "DockerName": _docker_name(task, container),
+            "DockerName": task.docker_name(container),
             "Image": definition["image"],
             "ImageID": container.image_digest,
             "Ports": _ports(container),
@@ -151,11 +151,6 @@ def _storage(task: Task, stored: int | None) -> Structure | None:
 
 def _tags(task: Task) -> Structure:
     return {tag["key"]: tag.get("value", "") for tag in task.tags}
-
-
-def _docker_name(task: Task, container: Container) -> str:
-    definition = task.task_definition
-    return f"ecs-{definition.family}-{definition.revision}-{container.name}-{task.id[:20]}"
 
 
 def _ports(container: Container) -> list[Structure]:

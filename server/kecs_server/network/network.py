@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,10 +23,13 @@ from typing import TypeVar
 from kecs_server.domain.faults import Fault
 from kecs_server.domain.faults import Latency
 from kecs_server.domain.faults import PacketLoss
+from kecs_server.domain.firelens import PORT
+from kecs_server.domain.firelens import is_router
 from kecs_server.domain.ports import Binding
 from kecs_server.domain.ports import PortMapping
 from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.ports import ports_of
+from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
 from kecs_server.domain.ways_out import AGENT_ADDRESS
 from kecs_server.domain.ways_out import HOST_NAME
@@ -296,9 +300,8 @@ class Network:
             addressing[container.name] = Addressing(
                 host=host or HOST,
                 ports={
-                    mapping.first: mapping.first if host or mapping.is_range else _free_port()
-                    for mapping in port_mappings(container.definition)
-                    if mapping.protocol == "tcp"
+                    port: port if host or is_range else _free_port()
+                    for port, is_range in _told_ports(container)
                 },
                 peers={name: peer or HOST for name, peer in hosts.items()},
             )
@@ -405,6 +408,15 @@ def _delay(attached: _Attached, address: str) -> float:
     return sum(each.delay_to(address) for each in latencies)
 
 
+def _told_ports(container: Container) -> Iterator[tuple[int, bool]]:
+    """The first TCP port of each mapping, and whether others follow it; a router's own."""
+    if is_router(container.definition):
+        yield PORT, False
+    for mapping in port_mappings(container.definition):
+        if mapping.protocol == "tcp":
+            yield mapping.first, mapping.is_range
+
+
 def _connect_outside(target: Place) -> socket.socket:
     """:raises OSError: nobody listens there."""
     hosts = (HOST, "::1") if target.host == HOST_NAME else (target.host,)
@@ -434,7 +446,7 @@ def _in_one_pod(task: Task) -> dict[str, Addressing]:
     return {
         container.name: Addressing(
             host=EVERY_ADDRESS,
-            ports={mapping.first: mapping.first for mapping in port_mappings(container.definition)},
+            ports={port: port for port, _ in _told_ports(container)},
             peers=peers,
         )
         for container in task.containers

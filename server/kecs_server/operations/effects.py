@@ -149,7 +149,8 @@ STORED = (
     Stored(
         "ContainerDefinition",
         ("firelensConfiguration",),
-        "the router runs as any container, and no lines are led to it",
+        "its router gets lines in Fluent's forward protocol, and no configuration file: `type` "
+        "and `config-file-type` change nothing, nor do options of awsfirelens",
     ),
     Stored(
         "ContainerDefinition",

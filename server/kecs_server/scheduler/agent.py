@@ -74,6 +74,13 @@ class ResourcesFailed(base.Observation):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinesRouted(base.Observation):
+    """The router of the task has the container's last lines, or will never have them."""
+
+    container: str
+
+
 Command = (
     Fetch | Provision | StartContainer | StopContainers | CheckHealth | targets.CheckTarget | Remove
 )
@@ -264,6 +271,7 @@ def _on_container_started(task: Task, observation: base.ContainerStarted, now: f
     if container.is_stopped:
         return
     container.started = True
+    container.lines_routed = False
     container.started_at = now
     container.last_status = "RUNNING"
     container.runtime_id = observation.runtime_id
@@ -319,6 +327,10 @@ def _is_restarted(
     )
 
 
+def _on_lines_routed(task: Task, observation: LinesRouted, now: float) -> None:
+    task.container(observation.container).lines_routed = True
+
+
 def _on_health_checked(task: Task, observation: base.HealthChecked, now: float) -> None:
     container = task.container(observation.container)
     health.take(task, container, observation.exit_code, observation.output, now)
@@ -367,6 +379,7 @@ def _on_removed(task: Task, observation: base.Removed, now: float) -> None:
 _OBSERVERS: dict[type[base.Observation], Callable[..., None]] = {
     ResourcesFetched: _on_resources_fetched,
     ResourcesFailed: _on_resources_failed,
+    LinesRouted: _on_lines_routed,
     base.Provisioned: _on_provisioned,
     base.PullStarted: _on_pull_started,
     base.PullStopped: _on_pull_stopped,

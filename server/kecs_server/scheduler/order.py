@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kecs_server.domain import firelens
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
 
@@ -20,9 +21,12 @@ def may_start(task: Task, container: Container) -> bool:
 
 
 def may_stop(task: Task, container: Container) -> bool:
-    """Reverse order: a container is stopped after those that depend on it."""
+    """Reverse order: a container is stopped after those that depend on it, and a router when it
+    has what they wrote.
+    """
+    routes = firelens.is_router(container.definition)
     return all(
-        other.is_stopped
+        other.is_stopped and not (routes and other.awaits_routing and _logs_to_router(other))
         for other in task.containers
         for dependency, _ in _dependencies(task, other)
         if dependency is container
@@ -81,7 +85,29 @@ def deadline_of(other: Container, condition: str) -> float | None:
 
 
 def _dependencies(task: Task, container: Container) -> Iterator[tuple[Container, str]]:
-    """What the container waits for; links and volumesFrom wait for the start."""
+    """What the container waits for; links and volumesFrom wait for the start. So does who logs to
+    a router, unless that waits for it itself.
+    """
+    yield from _written_dependencies(task, container)
+    if _logs_to_router(container):
+        router = firelens.router_of(task)
+        if router is not None and not _leads_to(task, router, container):
+            yield router, "START"
+
+
+def _leads_to(task: Task, container: Container, target: Container) -> bool:
+    """Whether it waits for the other, or for one that does."""
+    return any(
+        other is target or _leads_to(task, other, target)
+        for other, _ in _written_dependencies(task, container)
+    )
+
+
+def _logs_to_router(container: Container) -> bool:
+    return firelens.logs_to_router(container.definition)
+
+
+def _written_dependencies(task: Task, container: Container) -> Iterator[tuple[Container, str]]:
     definition = container.definition
     for dependency in definition.get("dependsOn", ()):
         yield task.container(dependency["containerName"]), dependency["condition"]

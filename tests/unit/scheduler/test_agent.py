@@ -10,6 +10,7 @@ from kecs_server.engines.base import PortsBound
 from kecs_server.engines.base import Provisioned
 from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
+from kecs_server.scheduler.agent import LinesRouted
 from kecs_server.scheduler.agent import Provision
 from kecs_server.scheduler.agent import Remove
 from kecs_server.scheduler.agent import StartContainer
@@ -117,6 +118,43 @@ def test_stop_in_reverse_order() -> None:
     assert life.stopped("c", 0) == [StopContainers(("b",))]
     assert life.stopped("b", 0) == [StopContainers(("a",))]
     assert life.stopped("a", 0) == [Remove()]
+
+
+def test_a_router_starts_first_and_stops_when_it_has_all_lines() -> None:
+    logging = {"logConfiguration": {"logDriver": "awsfirelens"}}
+    life = Life(
+        {"name": "a", **logging},
+        {"name": "b", **logging},
+        {"name": "c"},
+        {"name": "router", "firelensConfiguration": {"type": "fluentbit"}},
+    )
+    life.step()
+    assert life.see(Provisioned) == [StartContainer("c"), StartContainer("router")]
+    assert life.started("router") == [StartContainer("a"), StartContainer("b")]
+    for name in ("c", "a", "b"):
+        life.started(name)
+    want_stopped(life.task, "UserInitiated", "why", life.now)
+    assert life.step() == [StopContainers(("a", "b", "c"))]
+    for name in ("a", "b", "c"):
+        assert life.stopped(name, 0) == []
+    assert life.see(LinesRouted, container="a") == []
+    assert life.see(LinesRouted, container="b") == [StopContainers(("router",))]
+    assert life.stopped("router", 0) == [Remove()]
+
+
+def test_a_router_that_waits_for_who_logs_to_it() -> None:
+    """As its definition says, however far that is; nobody waits for ever."""
+    logging = {"logConfiguration": {"logDriver": "awsfirelens"}}
+    router = {"name": "router", "firelensConfiguration": {"type": "fluentbit"}}
+    life = Life(
+        {"name": "a", **logging},
+        {"name": "b", "dependsOn": after("a", "START")},
+        {**router, "dependsOn": after("b", "START")},
+    )
+    life.step()
+    assert life.see(Provisioned) == [StartContainer("a")]
+    assert life.started("a") == [StartContainer("b")]
+    assert life.started("b") == [StartContainer("router")]
 
 
 def test_stop_before_anything() -> None:

@@ -1,0 +1,103 @@
+"""Carries what a container writes to somewhere else, while it writes it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import ExitStack
+
+from kecs_server.aws.pool import Pool
+from kecs_server.engines.logs import START
+from kecs_server.engines.logs import ContainerLog
+from kecs_server.engines.logs import LogChunk
+
+PIECES_AT_ONCE = 16
+"""Pieces of one log that are carried before others have their turn."""
+
+_log = logging.getLogger(__name__)
+
+
+class Follower:
+    """One container's way out; one job at a time carries what is new. Subclasses say where to.
+
+    :param name: of the place, for the server's log.
+    """
+
+    def __init__(self, pool: Pool, log: ContainerLog, name: str) -> None:
+        self.name = name
+        self._pool = pool
+        self._log = log
+        self._cursor = START
+        self._lock = threading.Lock()
+        self._listening: ExitStack | None = None
+        self._busy = False
+        self._again = False
+        self._timer: threading.Timer | None = None
+
+    def take(self, chunk: LogChunk) -> bool:
+        """Carry the piece; False: not now, it is offered again after `wake_in`.
+
+        :raises Exception: never again.
+        """
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """The container's last piece was carried, or is given up."""
+
+    def follow(self) -> None:
+        """Carry what is there and what comes, to the container's end."""
+        with self._lock:
+            if self._listening is not None:
+                return
+            self._listening = ExitStack()
+            self._listening.enter_context(self._log.listening(self._wake))
+        self._wake()
+
+    def wake_in(self, seconds: float) -> None:
+        """Look again then, whether or not something was written."""
+        if self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(seconds, self._wake)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._busy:
+                self._again = True
+                return
+            self._busy = True
+        self._pool.submit(self._carry)
+
+    def _carry(self) -> None:
+        with self._lock:
+            self._again = False
+        try:
+            is_over = self._carry_pieces()
+        except FileNotFoundError:
+            is_over = True  # The task was forgotten a moment ago.
+        except Exception:
+            _log.exception("lines could not be carried to %s", self.name)
+            is_over = True
+        with self._lock:
+            self._busy = self._again
+            if self._again:
+                self._pool.submit(self._carry)
+                return
+            if not is_over or self._listening is None:
+                return
+            self._listening.close()
+            self._listening = None
+        self.finish()
+
+    def _carry_pieces(self) -> bool:
+        """Whether the container's last line has been carried."""
+        for _ in range(PIECES_AT_ONCE):
+            chunk = self._log.read(self._cursor, whole_lines=True)
+            if not self.take(chunk):
+                return False
+            self._cursor = chunk.cursor
+            if not chunk.more:
+                return chunk.ended
+        with self._lock:
+            self._again = True
+        return False
