@@ -63,7 +63,7 @@ def bind_free(count: int, protocol: str, spared: Collection[int]) -> list[socket
                 each.close()
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 continue
-            raise PortError(_refusal(str(error))) from None
+            raise PortError(_refusal(_told(error))) from None
         return sockets
     raise PortError(_refusal(f"no {count} free ports in a row between {low} and {high}"))
 
@@ -107,9 +107,13 @@ def _bound(port: int, protocol: str, host: str = HOST) -> socket.socket:
 
 def _cannot_listen(port: int, protocol: str, error: OSError) -> PortError:
     kind = PortTaken if error.errno in (errno.EADDRINUSE, errno.EACCES) else PortError
-    why = str(error.strerror)
-    text = f"listen {protocol}4 0.0.0.0:{port}: bind: {why[:1].lower()}{why[1:]}"
-    return kind(_refusal(text))
+    return kind(_refusal(f"listen {protocol}4 0.0.0.0:{port}: bind: {_told(error)}"))
+
+
+def _told(error: OSError) -> str:
+    """The system's words, as Go has them."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
 
 
 def _refusal(text: str) -> str:

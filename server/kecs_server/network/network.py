@@ -334,7 +334,7 @@ class Network:
         except OSError as error:
             raise PortError(
                 f"CannotStartContainerError: no way out to {target.host}:{target.port} could be "
-                f"made: {error}"
+                f"made: {error.strerror or error}"
             ) from error
         # As on ECS, the agent is not at the device that is disturbed.
         there = None if way.address == AGENT_ADDRESS else partial(_delay, attached, way.address)
