@@ -21,6 +21,7 @@ from kecs_server.aws.logs import Logs
 from kecs_server.aws.pool import Pool
 from kecs_server.domain.arns import parse_arn
 from kecs_server.domain.discovery import mark_of
+from kecs_server.domain.hosts import Hosts
 from kecs_server.domain.images import parse_images
 from kecs_server.domain.instance import UNKNOWN_HOST
 from kecs_server.domain.instance import Host
@@ -80,6 +81,7 @@ class Environment:
         }
         self.network = Network(lambda name: self.engines[name].engine)
         self._lock = threading.Lock()
+        self._seen_hosts: dict[str, Hosts] = {}
         self._endpoints_by_url: dict[str, Endpoints] = {}
         self._sender = Sender()
         self._log_pool = Pool("awslogs", LOG_THREADS)
@@ -170,9 +172,19 @@ class Environment:
         has, another cluster's are not known.
         """
         engine = self.engines[name].engine
+        if name in self._seen_hosts:
+            return self._seen_hosts[name].usable or (UNKNOWN_HOST,)
         if engine is not None:
             return engine.hosts()
         return (UNKNOWN_HOST if name == "kubernetes" else this_machine(),)
+
+    def _hosts_seen(self, name: str, after: Hosts) -> None:
+        """An engine's machines came or went. Realms that ask from now on are given these."""
+        before = Hosts(usable=tuple(self._hosts(name)))
+        self._seen_hosts[name] = after
+        for realm in self.realms.all():
+            if realm.engine == name:
+                realm.hosts_changed(before, after)
 
     def _endpoints(self, url: str | None) -> Endpoints | None:
         if url is None:
@@ -245,5 +257,6 @@ class Environment:
             environment_name=self.settings.name,
             directory=directory,
             cluster=cluster,
+            tell_hosts=partial(self._hosts_seen, name),
             relay=self._relay,
         )

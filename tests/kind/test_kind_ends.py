@@ -1,8 +1,12 @@
-"""Pods that somebody else ends, and what DescribeTasks then says of their tasks."""
+"""Pods that somebody else ends and nodes that come and go, and what ECS then says of them."""
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -23,6 +27,18 @@ EVICTED = {
     reasons.evicted("Eviction API: evicting"),
     reasons.POD_DELETED,  # Before 1.26 a Pod does not say that its deletion is an eviction.
 }
+
+
+OTHER_NODE = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": "other", "labels": {"kubernetes.io/hostname": "other"}},
+    "status": {
+        "capacity": {"cpu": "2", "memory": "1Gi", "pods": "10"},
+        "allocatable": {"cpu": "2", "memory": "1Gi", "pods": "10"},
+    },
+}
+"""Without a kubelet."""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +82,13 @@ def register(ecs: Any, image: str, **scripts: str) -> None:
         for name, script in scripts.items()
     ]
     ecs.register_task_definition(family="app", containerDefinitions=containers)
+
+
+def wait_for(has_come: Callable[[], object], otherwise: str) -> None:
+    deadline = time.monotonic() + 30
+    while not has_come():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
 
 
 def wait_ready(kecs: Kecs, task: Task | str, *containers: str) -> None:
@@ -134,6 +157,35 @@ def test_the_node_is_drained(kecs: Kecs, ecs: Any, lab: Lab, image: str) -> None
     assert stopped["stoppedReason"] in EVICTED
     assert stopped["stopCode"] == "TerminationNotice"
     assert stopped.exit_codes == {"app": 9}
+
+
+def test_nodes_come_and_go(kecs: Kecs, ecs: Any, lab: Lab, image: str, tmp_path: Path) -> None:
+    register(ecs, image, app=POLITE)
+    kecs.wait_running(kecs.run_task("app"))
+    [arn] = instances(ecs)
+    try:
+        lab.cordon()
+        wait_for(lambda: instances(ecs) == {arn: False}, "it is connected")
+        answer = ecs.run_task(taskDefinition="app")
+        assert [each["reason"] for each in answer["failures"]] == ["AGENT"]
+    finally:
+        lab.kubectl("uncordon", lab.node)
+    wait_for(lambda: instances(ecs) == {arn: True}, "it is not connected")
+    node = tmp_path / "node.json"
+    node.write_text(json.dumps(OTHER_NODE))
+    lab.kubectl("create", "-f", str(node))
+    try:
+        wait_for(lambda: len(instances(ecs)) == 2, "the node never came")
+    finally:
+        lab.kubectl("delete", "node", "other")
+    wait_for(lambda: instances(ecs) == {arn: True}, "the node never went")
+
+
+def instances(ecs: Any) -> dict[str, bool]:
+    """Whether the agent of each instance is connected."""
+    arns = ecs.list_container_instances()["containerInstanceArns"]
+    found = ecs.describe_container_instances(containerInstances=arns)["containerInstances"]
+    return {each["containerInstanceArn"]: each["agentConnected"] for each in found}
 
 
 def test_a_service_replaces_a_task_whose_pod_was_deleted(

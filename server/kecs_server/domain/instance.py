@@ -69,6 +69,7 @@ class Host:
     """A machine that the engine runs containers on. `cpu` in ECS units, `memory` in MiB.
 
     `node`: its name in a cluster; None: there is but one place, or the engine chooses.
+    `is_connected`: something answers there.
     """
 
     cpu: int
@@ -78,6 +79,7 @@ class Host:
     architecture: str = ""
     zone: str | None = None
     instance_type: str | None = None
+    is_connected: bool = True
 
 
 UNKNOWN_HOST = Host(cpu=1024 * 1024, memory=1024 * 1024)

@@ -342,7 +342,7 @@ class Engine(Protocol):
         """
 
     def hosts(self) -> Sequence[Host]:
-        """The machines that it runs containers on, as they were when it was opened. Thread-safe."""
+        """The machines that it runs containers on now. Thread-safe."""
 
     def provision(self, spec: TaskSpec) -> None:
         """Make the task's sandbox, no container running yet. Ends in `Provisioned`, or in

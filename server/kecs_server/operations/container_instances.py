@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from kecs_server.domain import hosts
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.instance import ACTIVE
 from kecs_server.domain.instance import AGENT_VERSION
@@ -67,11 +68,7 @@ def deregister_container_instance(call: Call, params: Structure) -> Structure:
 
 def deregister(call: Call, cluster: Cluster, instance: ContainerInstance) -> None:
     """Take the instance out of its cluster; its tasks are left alone."""
-    instance.status = INACTIVE
-    cluster.draining.discard(instance.arn)
-    instance.agent_connected = False
-    instance.deregistered_at = call.now
-    instance.changed(call.now, INACTIVE)
+    hosts.deregister(cluster, instance, call.now)
     call.realm.touch_instance(cluster, instance)
 
 

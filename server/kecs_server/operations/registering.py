@@ -8,16 +8,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from kecs_server.domain.arns import new_container_instance_id
-from kecs_server.domain.arns import new_ec2_instance_id
 from kecs_server.domain.cluster import Cluster
-from kecs_server.domain.instance import AGENT_VERSION
+from kecs_server.domain.hosts import add_host
+from kecs_server.domain.hosts import add_instance
 from kecs_server.domain.instance import ENGINE_CAPABILITIES
 from kecs_server.domain.instance import EXTERNAL
 from kecs_server.domain.instance import ZONE
 from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.instance import Host
-from kecs_server.domain.instance import host_attributes
 from kecs_server.domain.instance import host_resources
 from kecs_server.domain.instance import integer_resource
 from kecs_server.domain.instance import string_set_resource
@@ -53,11 +51,7 @@ def have_hosts(call: Call, cluster: Cluster, launch_type: str) -> None:
     if cluster.instances or launch_type == "FARGATE":
         return
     for host in call.realm.hosts():
-        attributes = host_attributes(host, f"{call.region}a")
-        instance = _added(call, cluster, host, host_resources(host), attributes)
-        instance.is_host = True
-        instance.version_info = {"agentVersion": AGENT_VERSION}
-        call.realm.touch_instance(cluster, instance)
+        call.realm.touch_instance(cluster, add_host(cluster, host, call.now))
 
 
 def new_instance(call: Call, cluster: Cluster, params: Structure) -> ContainerInstance:
@@ -70,12 +64,14 @@ def new_instance(call: Call, cluster: Cluster, params: Structure) -> ContainerIn
     host = _least_used_host(call, cluster)
     resources = checked_resources(params, host)
     tags = checked_tags(params.get("tags"))
-    attributes = host_attributes(host, f"{call.region}a")
+    instance = add_instance(cluster, host, call.now)
+    attributes = instance.attributes
     if has_capabilities(given):
         for name in ENGINE_CAPABILITIES:
             del attributes[name]
     attributes |= document_attributes(document)
-    instance = _added(call, cluster, host, resources, {**given, **attributes, **given})
+    instance.resources = resources
+    instance.attributes = {**given, **attributes, **given}
     instance.has_capabilities = has_capabilities(given)
     instance.version_info = version_info(params)
     instance.tags = tags
@@ -190,26 +186,3 @@ def _least_used_host(call: Call, cluster: Cluster) -> Host:
     hosts = call.realm.hosts()
     used = Counter(instance.node for instance in cluster.registered_instances())
     return min(hosts, key=lambda host: used[host.node])
-
-
-def _added(
-    call: Call,
-    cluster: Cluster,
-    host: Host,
-    resources: list[Structure],
-    attributes: dict[str, str | None],
-) -> ContainerInstance:
-    identifier = new_container_instance_id()
-    instance = ContainerInstance(
-        id=identifier,
-        arn=call.store.arn(f"container-instance/{cluster.name}/{identifier}"),
-        cluster_arn=cluster.arn,
-        ec2_instance_id=new_ec2_instance_id(),
-        resources=resources,
-        attributes=attributes,
-        registered_at=call.now,
-        node=host.node,
-        news=[(call.now, "registered")],
-    )
-    cluster.instances[identifier] = instance
-    return instance

@@ -16,6 +16,8 @@ from kecs_server.domain.daemon import Daemon
 from kecs_server.domain.daemon_service import want_all_seats
 from kecs_server.domain.daemon_task_definition import DaemonTaskDefinition
 from kecs_server.domain.gateway import Gateway
+from kecs_server.domain.hosts import Hosts
+from kecs_server.domain.hosts import follow
 from kecs_server.domain.images import Images
 from kecs_server.domain.instance import UNKNOWN_HOST
 from kecs_server.domain.instance import ContainerInstance
@@ -215,6 +217,15 @@ class Realm:
             self.touch_service(cluster, service)
         for daemon in cluster.daemons.values():
             self.touch_managed(daemon)
+
+    def hosts_changed(self, before: Hosts, after: Hosts) -> None:
+        """Machines of the engine came, changed or went. Takes the lock."""
+        with self.changing():
+            for store in () if self.ended else self.stores():
+                for cluster in store.clusters.values():
+                    if cluster.is_active:
+                        for instance in follow(cluster, before, after, self.clock.now()):
+                            self.touch_instance(cluster, instance)
 
     def tasks(self) -> list[Task]:
         return [

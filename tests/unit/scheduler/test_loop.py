@@ -15,6 +15,8 @@ import pytest
 from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.deploying import begin
 from kecs_server.domain.deployment import Deployment
+from kecs_server.domain.hosts import Hosts
+from kecs_server.domain.instance import UNKNOWN_HOST
 from kecs_server.domain.instance import Host
 from kecs_server.domain.launch import Launch
 from kecs_server.domain.launch import new_task
@@ -286,6 +288,24 @@ def test_a_task_runs_and_is_stopped(world: World) -> None:
         "container app STOPPED, exit code 143",
         "STOPPED",
     ]
+
+
+def test_a_daemon_service_follows_the_hosts(world: World) -> None:
+    service = world.serve(0, minimum=0, maximum=100)
+
+    def make_daemon() -> None:
+        service.scheduling_strategy = "DAEMON"
+        world.cluster.daemon_service_names.add("s")
+
+    world.change(service, make_daemon)
+    world.wait(lambda: len(world.live()) == 1)
+    two = tuple(Host(cpu=1024, memory=1024, node=name) for name in ("a", "b"))
+    seen = Hosts(usable=two, nodes=frozenset({"a", "b"}))
+    world.realm.hosts_changed(Hosts(usable=(UNKNOWN_HOST,)), seen)
+    assert service.desired_count == 2
+    world.wait(lambda: len(world.live()) == 2 and service.is_steady)
+    world.realm.hosts_changed(seen, Hosts(usable=two[:1], nodes=frozenset({"a"})))
+    world.wait(lambda: [task.node for task in world.live()] == [None] and service.is_steady)
 
 
 def test_an_orphan_runs_on_until_its_realm_ends(world: World) -> None:

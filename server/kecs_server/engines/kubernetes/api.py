@@ -119,6 +119,15 @@ class ClusterApi:
     def nodes(self) -> list[Json]:
         return self._list(self._core.list_node)
 
+    def list_nodes(self) -> tuple[list[Json], str]:
+        """The nodes, and the version from which `watch_nodes` goes on."""
+        listed = self._ask(0, self._core.list_node)
+        return listed["items"], listed["metadata"]["resourceVersion"]
+
+    def watch_nodes(self, version: str) -> Watch:
+        """As `watch_pods`."""
+        return self._watch(self._core.list_node, version=version)
+
     def delete_namespace(self, name: str) -> None:
         self._delete(self._core.delete_namespace, name)
 
@@ -185,17 +194,9 @@ class ClusterApi:
 
         :raises ApiError: 410 when the server has forgotten that version: list again.
         """
-        response = self._open(
-            self._core.list_namespaced_pod,
-            namespace,
-            label_selector=selector,
-            resource_version=version,
-            watch=True,
-            allow_watch_bookmarks=True,
-            timeout_seconds=WATCH_SECONDS,
-            read_timeout=WATCH_SECONDS + 15.0,
+        return self._watch(
+            self._core.list_namespaced_pod, namespace, version=version, label_selector=selector
         )
-        return Watch(response)
 
     def follow_log(self, namespace: str, pod: str, container: str) -> Stream:
         """What a container wrote, both streams merged, from the start until it ends; each line
@@ -332,6 +333,21 @@ class ClusterApi:
             if self._closed.wait(pause):
                 raise ApiError(status=0, reason="Closed", message="the engine is closing")
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _watch(
+        self, verb: Callable[..., Any], *arguments: Any, version: str, **options: Any
+    ) -> Watch:
+        response = self._open(
+            verb,
+            *arguments,
+            resource_version=version,
+            watch=True,
+            allow_watch_bookmarks=True,
+            timeout_seconds=WATCH_SECONDS,
+            read_timeout=WATCH_SECONDS + 15.0,
+            **options,
+        )
+        return Watch(response)
 
     def _open(
         self,

@@ -26,6 +26,8 @@ def hosts_of(nodes: Iterable[Mapping[str, Any]]) -> list[Host]:
 
 
 def _takes_pods(node: Mapping[str, Any]) -> bool:
+    if not node["status"].get("allocatable"):
+        return False
     spec = node.get("spec") or {}
     taints = spec.get("taints") or ()
     # What is said of a node that is not ready yet goes by itself.
@@ -35,6 +37,18 @@ def _takes_pods(node: Mapping[str, Any]) -> bool:
         for taint in taints
     )
     return not spec.get("unschedulable") and not repels
+
+
+def node_of(node: Mapping[str, Any]) -> str | None:
+    """The name that Pods find it by."""
+    name: str | None = (node["metadata"].get("labels") or {}).get(HOSTNAME_LABEL)
+    return name
+
+
+def _is_heard(node: Mapping[str, Any]) -> bool:
+    """Whether its kubelet still says how it is."""
+    conditions = node["status"].get("conditions") or ()
+    return all(each["status"] != "Unknown" for each in conditions if each["type"] == "Ready")
 
 
 def _host(node: Mapping[str, Any]) -> Host:
@@ -47,10 +61,11 @@ def _host(node: Mapping[str, Any]) -> Host:
             f"{node['metadata']['name']}-gpu-{number}"
             for number in range(int(quantity(allocatable.get("nvidia.com/gpu", "0"))))
         ),
-        node=labels.get(HOSTNAME_LABEL),
+        node=node_of(node),
         architecture=architecture_word(labels.get("kubernetes.io/arch", "")),
         zone=labels.get("topology.kubernetes.io/zone"),
         instance_type=labels.get("node.kubernetes.io/instance-type"),
+        is_connected=_is_heard(node),
     )
 
 

@@ -14,6 +14,7 @@ from threading import Lock
 
 from kecs_server.domain.faults import BlackHole
 from kecs_server.domain.faults import PacketLoss
+from kecs_server.domain.hosts import Hosts
 from kecs_server.domain.instance import UNKNOWN_HOST
 from kecs_server.domain.instance import Host
 from kecs_server.engines.base import EngineError
@@ -25,10 +26,10 @@ from kecs_server.engines.base import Usage
 from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api import connect
 from kecs_server.engines.kubernetes.api_errors import ApiError
-from kecs_server.engines.kubernetes.capacity import hosts_of
 from kecs_server.engines.kubernetes.clusters import Access
 from kecs_server.engines.kubernetes.clusters import Cluster
 from kecs_server.engines.kubernetes.executions import refused
+from kecs_server.engines.kubernetes.hosts import NodeHosts
 from kecs_server.engines.kubernetes.lease import LeaseKeeper
 from kecs_server.engines.kubernetes.namespace import Namespace
 from kecs_server.engines.kubernetes.reap import reap
@@ -48,6 +49,7 @@ class KubernetesEngine:
 
     :param environment_name: a DNS label; names the namespace and, on kind, the cluster.
     :param directory: the environment's own; kubeconfig and logs go there.
+    :param tell_hosts: is told of the nodes when it opens, and whenever they have changed.
     :param relay: has the server listen at another address of this machine too, for Pods, and
         returns the port; None: Pods do without their agent's address.
     :param unreachable_after: seconds without an answer of the API server after which all tasks
@@ -61,6 +63,7 @@ class KubernetesEngine:
         environment_name: str,
         directory: Path,
         cluster: Cluster,
+        tell_hosts: Callable[[Hosts], None] = lambda hosts: None,
         relay: Callable[[str], int] | None = None,
         unreachable_after: float = 60.0,
         no_room_after: float = 60.0,
@@ -69,6 +72,7 @@ class KubernetesEngine:
         self._environment = environment_name
         self._directory = directory
         self._cluster = cluster
+        self._tell_hosts = tell_hosts
         self._relay = relay
         self._unreachable_after = unreachable_after
         self._no_room_after = no_room_after
@@ -174,7 +178,9 @@ class KubernetesEngine:
         api = self._connect(access)
         self._stack.callback(api.close)
         self._reap(api)
-        self._hosts = self._seen_hosts(api)
+        nodes = NodeHosts(api, self._seen)
+        self._stack.callback(nodes.close)
+        nodes.open()
         if self._cluster.has_nodes and self._relay is not None:
             open_relay(api.node_names(), self._relay)
         self._refuse_if_closing()
@@ -225,13 +231,9 @@ class KubernetesEngine:
         if reaped:
             _log.warning("Deleted what was left of %s", ", ".join(reaped))
 
-    def _seen_hosts(self, api: ClusterApi) -> Sequence[Host]:
-        """A user may be confined to a namespace, and see no nodes."""
-        try:
-            return hosts_of(api.nodes()) or (UNKNOWN_HOST,)
-        except ApiError as error:
-            _log.info("The nodes cannot be seen: %s", error)
-            return (UNKNOWN_HOST,)
+    def _seen(self, hosts: Hosts) -> None:
+        self._hosts = hosts.usable
+        self._tell_hosts(hosts)
 
     def _refuse_if_closing(self) -> None:
         if self._closing.is_set():

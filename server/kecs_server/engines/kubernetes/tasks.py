@@ -45,7 +45,7 @@ from kecs_server.engines.kubernetes.tracker import Container
 from kecs_server.engines.kubernetes.tracker import Phase
 from kecs_server.engines.kubernetes.tracker import Task
 from kecs_server.engines.kubernetes.tracker import named
-from kecs_server.engines.kubernetes.watch import PodWatch
+from kecs_server.engines.kubernetes.watch import ClusterWatch
 
 _log = logging.getLogger(__name__)
 
@@ -94,8 +94,13 @@ class Tasks:
         self.inside = Inside(
             self._tasks, self._lock, api, namespace, self._logs, has_nodes=cluster.has_nodes
         )
-        self._watch = PodWatch(
-            api, namespace, environment_selector(environment), self, patience=unreachable_after
+        selector = environment_selector(environment)
+        self._watch = ClusterWatch(
+            partial(api.list_pods, namespace, selector),
+            partial(api.watch_pods, namespace, selector),
+            self,
+            name="pod",
+            patience=unreachable_after,
         )
 
     def start(self) -> None:
@@ -166,7 +171,7 @@ class Tasks:
             del self._tasks[task_id], self._by_pod[task.pod]
         self._logs.discard(task_id)
 
-    # What the watch sees (watch.PodListener)
+    # What the watch sees (watch.Listener)
 
     def expected(self) -> set[str]:
         with self._lock:

@@ -1,15 +1,15 @@
-"""One thread that keeps up with the Pods of an environment."""
+"""One thread that keeps up with things of a cluster: the Pods of an environment, the nodes."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from threading import Event
 from threading import Lock
 from threading import Thread
 from time import monotonic
 from typing import Protocol
 
-from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.streams import Json
 from kecs_server.engines.kubernetes.streams import Watch
@@ -20,43 +20,43 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 1.0
 
 
-class PodListener(Protocol):
+class Listener(Protocol):
     """Called from the watch thread."""
 
     def expected(self) -> set[str]:
-        """Names of the Pods that a list made now must contain."""
+        """Names of the things that a list made now must contain."""
 
-    def changed(self, pod: Json) -> None:
-        """A Pod as it is now."""
+    def changed(self, thing: Json, /) -> None:
+        """A thing as it is now."""
 
-    def deleted(self, pod: Json) -> None:
-        """The last that was seen of a Pod."""
+    def deleted(self, thing: Json, /) -> None:
+        """The last that was seen of one."""
 
-    def missing(self, names: set[str]) -> None:
-        """Pods that were expected and are gone; how they ended was not seen."""
+    def missing(self, names: set[str], /) -> None:
+        """Those that were expected and are gone; how they ended was not seen."""
 
-    def unreachable(self, error: ApiError) -> None:
+    def unreachable(self, error: ApiError, /) -> None:
         """The API server has not answered for too long."""
 
 
-class PodWatch:
+class ClusterWatch:
     """List, then watch from there; when the server has forgotten where we were, list again.
 
+    :param list_all: the things there are, and the version from which `watch_from` goes on.
     :param patience: seconds without an answer after which the cluster counts as lost.
     """
 
     def __init__(
         self,
-        api: ClusterApi,
-        namespace: str,
-        selector: str,
-        listener: PodListener,
+        list_all: Callable[[], tuple[list[Json], str]],
+        watch_from: Callable[[str], Watch],
+        listener: Listener,
         *,
+        name: str,
         patience: float,
     ) -> None:
-        self._api = api
-        self._namespace = namespace
-        self._selector = selector
+        self._list_all = list_all
+        self._watch_from = watch_from
         self._listener = listener
         self._patience = patience
         self._closed = Event()
@@ -64,7 +64,7 @@ class PodWatch:
         self._watch: Watch | None = None
         self._version: str | None = None
         self._last_answer = monotonic()
-        self._thread = Thread(target=self._work, name="kecs-pod-watch", daemon=True)
+        self._thread = Thread(target=self._work, name=f"kecs-{name}-watch", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -92,7 +92,7 @@ class PodWatch:
             except ApiError as error:
                 self._failed(error)
             except Exception:
-                _log.exception("The Pod watch failed; starting over")
+                _log.exception("%s failed; starting over", self._thread.name)
                 self._version = None
             self._closed.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -100,42 +100,42 @@ class PodWatch:
     def _list_and_watch(self) -> None:
         if self._version is None:
             self._version = self._list()
-        watch = self._api.watch_pods(self._namespace, self._selector, self._version)
+        watch = self._watch_from(self._version)
         self._last_answer = monotonic()
         with self._lock:
             self._watch = watch
             if self._closed.is_set():
                 watch.close()
         try:
-            for kind, pod in watch:
-                self._event(kind, pod)
+            for kind, thing in watch:
+                self._event(kind, thing)
         finally:
             with self._lock:
                 self._watch = None
 
     def _list(self) -> str:
         expected = self._listener.expected()
-        pods, version = self._api.list_pods(self._namespace, self._selector)
+        things, version = self._list_all()
         self._last_answer = monotonic()
-        for pod in pods:
-            self._listener.changed(pod)
-        missing = expected - {pod["metadata"]["name"] for pod in pods}
+        for thing in things:
+            self._listener.changed(thing)
+        missing = expected - {thing["metadata"]["name"] for thing in things}
         if missing:
             self._listener.missing(missing)
         return version
 
-    def _event(self, kind: str, pod: Json) -> None:
+    def _event(self, kind: str, thing: Json) -> None:
         if self._closed.is_set():
             return
         self._last_answer = monotonic()
         if kind == "DELETED":
-            self._listener.deleted(pod)
+            self._listener.deleted(thing)
         elif kind != "BOOKMARK":
-            self._listener.changed(pod)
-        self._version = pod["metadata"]["resourceVersion"]
+            self._listener.changed(thing)
+        self._version = thing["metadata"]["resourceVersion"]
 
     def _failed(self, error: ApiError) -> None:
-        _log.info("Pod watch: %s", error)
+        _log.info("%s: %s", self._thread.name, error)
         if not error.is_transient:
             # 410 Gone above all: events are missing, the list tells what is left.
             self._version = None

@@ -53,7 +53,9 @@ def test_only_nodes_that_take_pods() -> None:
         node("starting", taints=[taint("node.kubernetes.io/not-ready")]),
         node("avoided", taints=[taint("mine", "PreferNoSchedule")]),
     ]
-    assert [host.node for host in hosts_of(nodes)] == ["starting", "avoided"]
+    nothing_yet = node("new")
+    nothing_yet["status"] = {}
+    assert [host.node for host in hosts_of([*nodes, nothing_yet])] == ["starting", "avoided"]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from threading import Event
 from typing import Any
 from typing import cast
 
-from kecs_server.engines.kubernetes.api import ClusterApi
 from kecs_server.engines.kubernetes.api_errors import ApiError
 from kecs_server.engines.kubernetes.streams import Json
-from kecs_server.engines.kubernetes.watch import PodWatch
+from kecs_server.engines.kubernetes.streams import Watch
+from kecs_server.engines.kubernetes.watch import ClusterWatch
 
 SECONDS = 5.0
 GONE = ApiError(status=410, reason="Expired", message="too old resource version")
@@ -63,14 +64,14 @@ class Script:
         self._lists = lists
         self._watches = [*watches, Silence(self.reached)]
 
-    def list_pods(self, namespace: str, selector: str) -> tuple[list[Json], str]:
+    def list_pods(self) -> tuple[list[Json], str]:
         answer = self._lists.pop(0)
         if isinstance(answer, ApiError):
             raise answer
         pods, version = answer
         return pods, version
 
-    def watch_pods(self, namespace: str, selector: str, version: str) -> Answer:
+    def watch_pods(self, version: str) -> Answer:
         self.seen.append(("watch", version))
         answer: Answer | ApiError = self._watches.pop(0)
         if isinstance(answer, ApiError):
@@ -93,8 +94,8 @@ class Script:
         self.seen.append(("unreachable", error.status))
 
     def play(self, patience: float = 60) -> list[tuple[str, object]]:
-        api = cast(ClusterApi, self)
-        watch = PodWatch(api, "namespace", "selector", self, patience=patience)
+        watch_from = cast(Callable[[str], Watch], self.watch_pods)
+        watch = ClusterWatch(self.list_pods, watch_from, self, name="pod", patience=patience)
         watch.start()
         assert self.reached.wait(SECONDS)
         watch.close()
