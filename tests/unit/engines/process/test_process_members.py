@@ -43,6 +43,7 @@ FOR_OTHERS = {
     "login",  # nothing is pulled
     "node",  # of a cluster
     "ports",  # a program binds them itself; the server leads to them
+    "names",  # the server leads to them
 }
 SPECS = (
     base.ContainerSpec,
