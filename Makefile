@@ -1,5 +1,5 @@
 # Everything is run with .venv, and writes below this folder only.
-.PHONY: demo test test-kind test-clients lint tables bench conformance wheel env dev clean
+.PHONY: demo test test-kind test-clients test-ui lint tables bench conformance wheel env dev clean
 
 export TMPDIR := $(CURDIR)/.tmp
 export PYTHONDONTWRITEBYTECODE :=
@@ -30,6 +30,11 @@ test-kind: dev
 # The AWS CLI, aioboto3 and the SDK for JavaScript, installed into .tmp/clients; needs Node.js.
 test-clients: dev
 	@.ci/clients && $(PYTEST) tests/clients
+
+# The page of recordings in Debian's Chromium, which is installed if it can be.
+test-ui: dev
+	@.ci/env ui
+	@if .ci/chromium; then $(PYTEST) tests/ui; else echo "NOT RUN: there is no chromium here, and none can be installed"; fi
 
 lint: dev
 	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy

@@ -10,6 +10,7 @@ from flask import Request
 from flask import Response
 from flask import g
 from flask import request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -64,6 +65,10 @@ def _create_app(environment: Environment, hosts: Collection[str]) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
+    # What was sent is shown in its order.
+    provider = DefaultJSONProvider(app)
+    provider.sort_keys = False
+    app.json = provider
     dispatcher = Dispatcher(
         environment.realms,
         all_operations().operations(),

@@ -160,6 +160,7 @@ def _deployment(way: ServiceDeployment) -> Structure:
         "target": way.target.id,
         "definition": way.target.task_definition.arn,
         "strategy": way.strategy,
+        "sideBySide": way.is_side_by_side,
         "status": way.status,
         "reason": way.status_reason,
         "created": way.created_at,

@@ -102,7 +102,7 @@ class Details {
         heading(`Deployment to ${definitionName(way.definition)}`, true),
         facts([["strategy", way.strategy], ["status", way.status], ["began", model.offset(model.wall(way.started ?? way.created))], ["took", way.finished == null ? "goes on" : duration(model.wall(way.finished) - model.wall(way.started ?? way.created))]]),
         way.reason ? element("p", { class: "reason" }, way.reason) : null,
-        way.stages.length ? table(["at", "stage", "traffic", "test"], way.stages.map(([at, stage, weight, test]) => [model.offset(model.wall(at)), stage, way.strategy === "ROLLING" ? "" : `${weight} %`, way.strategy === "ROLLING" ? "" : `${test} %`])) : null,
+        way.stages.length ? table(["at", "stage", "traffic", "test"], way.stages.map(([at, stage, weight, test]) => [model.offset(model.wall(at)), stage, way.sideBySide ? `${weight} %` : "", way.sideBySide ? `${test} %` : ""])) : null,
       );
     }
     const tasks = model.tasks.filter((task) => task.service === service.name && task.cluster === service.cluster);
@@ -240,7 +240,7 @@ function facts(pairs) {
 function table(names, rows) {
   if (!rows.length) return null;
   const head = names.length ? element("thead", {}, element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)))) : null;
-  return element("table", {}, head, element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((cell) => element("td", {}, cell === null || cell === undefined ? "" : String(cell)))))));
+  return element("table", {}, head, element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((cell) => element("td", { class: /^\+[\d.]+ m?s$/.test(cell) ? "when" : null }, cell === null || cell === undefined ? "" : String(cell)))))));
 }
 
 function folded(title, value) {

@@ -25,10 +25,11 @@ class VirtualList {
     this.toggle = toggle || (() => {});
     this.rows = [];
     this.tops = [0];
+    this.drawn = [0, 0];
     this.index = -1;
     this.sizer = element("div", { class: "sizer", role: "presentation" });
     place.append(this.sizer);
-    place.addEventListener("scroll", () => this.render());
+    place.addEventListener("scroll", () => this._scrolled());
     place.addEventListener("keydown", (event) => this._onKey(event));
     this.sizer.addEventListener("click", (event) => {
       const found = event.target.closest("[data-index]");
@@ -52,10 +53,21 @@ class VirtualList {
     this.render();
   }
 
-  render() {
+  // Rows around those in view are there already, for some way.
+  _scrolled() {
+    const [first, last] = this._inView(2);
+    if (first < this.drawn[0] || last > this.drawn[1]) this.render();
+  }
+
+  _inView(more) {
     const top = this.place.scrollTop;
-    const first = Math.max(0, this._at(top) - 4);
-    const last = Math.min(this.rows.length, this._at(top + this.place.clientHeight) + 5);
+    const first = Math.max(0, this._at(top) - more);
+    return [first, Math.min(this.rows.length, this._at(top + this.place.clientHeight) + 1 + more)];
+  }
+
+  render() {
+    const [first, last] = this._inView(10);
+    this.drawn = [first, last];
     const drawn = [];
     for (let index = first; index < last; index += 1) drawn.push(this._row(index));
     if (this.index >= 0 && (this.index < first || this.index >= last)) drawn.push(this._row(this.index));

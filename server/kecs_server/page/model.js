@@ -84,7 +84,7 @@ function duration(seconds) {
   const size = Math.abs(seconds);
   if (size < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (size < 10) return `${seconds.toFixed(2)} s`;
-  if (size < 120) return `${seconds.toFixed(1)} s`;
+  if (size < 120) return `${+seconds.toFixed(1)} s`;
   if (size < 7200) {
     const rest = Math.round(seconds % 60);
     return `${Math.floor(seconds / 60)} min${rest ? ` ${rest} s` : ""}`;
@@ -117,7 +117,9 @@ function outcome(container) {
 }
 
 function taskOutcome(task) {
-  if (task.status !== "STOPPED") return task.status + (task.health === "UNKNOWN" ? "" : `, ${task.health}`);
+  if (task.status !== "STOPPED") {
+    return (task.health === "UNKNOWN" ? task.status : `${task.status}, ${task.health}`).toLowerCase();
+  }
   if (task.stopCode === "TaskFailedToStart") return "failed to start";
   const failed = task.containers.find((container) => containerFailed(container, task));
   if (failed) return outcome(failed);

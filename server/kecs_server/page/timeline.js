@@ -3,7 +3,7 @@
 
 const HEIGHTS = { calls: 40, service: 36, task: 26, container: 23 };
 const FEW_TASKS = 25;
-const END_ROOM = 96;
+const END_ROOM = 110;
 
 class Timeline {
   constructor(model, { chosen, callChosen }) {
@@ -31,13 +31,15 @@ class Timeline {
   fit() {
     this.fitted = true;
     // Room for what is written behind the last bars.
-    const second = (this.model.finish - this.model.begin) / Math.max(60, this._width() - END_ROOM - 8);
-    this.from = this.model.begin - second * 8;
-    this.to = this.model.finish + second * END_ROOM;
+    const room = Math.min(END_ROOM, this._width() / 4);
+    const pixel = (this.model.finish - this.model.begin) / Math.max(60, this._width() - room - 8);
+    this.from = this.model.begin - pixel * 8;
+    this.to = this.model.finish + pixel * room;
     this.update();
   }
 
   update() {
+    this.ticks = this._ticks();
     this.list.show(this._rows());
     this._drawAxis();
   }
@@ -86,7 +88,10 @@ class Timeline {
       from = event.clientX;
     });
     window.addEventListener("pointerup", () => { from = null; });
-    new ResizeObserver(() => this.refresh()).observe(this.axis);
+    new ResizeObserver(() => {
+      this.width = 0;
+      this.refresh();
+    }).observe(this.axis);
   }
 
   _rows() {
@@ -130,8 +135,10 @@ class Timeline {
     this.update();
   }
 
+  // Asked for once each size: to ask costs a layout.
   _width() {
-    return Math.max(1, this.axis.clientWidth);
+    if (!this.width) this.width = Math.max(1, this.axis.clientWidth);
+    return this.width;
   }
 
   _timeAt(clientX) {
@@ -158,9 +165,14 @@ class Timeline {
   }
 
   _drawAxis() {
-    const marks = this._ticks().map(({ wall, text }) => this._placed("span", {}, wall, text));
+    const marks = this.ticks.map(({ wall, text }) => this._placed("span", {}, wall, text));
+    let free = -Infinity;
     for (const [before, seconds] of this.model.advances) {
-      marks.push(this._placed("span", { class: "advance" }, this.model.wall(before), `clock +${duration(seconds)}`));
+      const wall = this.model.wall(before);
+      const left = (this._x(wall) / 100) * this._width();
+      const text = left < free ? "" : `clock +${duration(seconds)}`;
+      if (text) free = left + text.length * 7 + 12;
+      marks.push(this._placed("span", { class: "advance", title: `the clock was put forward by ${duration(seconds)}` }, wall, text));
     }
     this.axis.replaceChildren(...marks);
   }
@@ -173,7 +185,7 @@ class Timeline {
 
   _draw(row) {
     const track = element("div", { class: "track" });
-    for (const { wall } of this._ticks()) track.append(this._placed("div", { class: "tick" }, wall));
+    for (const { wall } of this.ticks) track.append(this._placed("div", { class: "tick" }, wall));
     for (const [before] of this.model.advances) {
       track.append(this._placed("div", { class: "advance" }, this.model.wall(before)));
     }
@@ -239,7 +251,11 @@ class Timeline {
 
   _service(row, track) {
     const { service } = row;
-    for (const way of service.deployments) track.append(this._deployment(way));
+    service.deployments.forEach((way, index) => {
+      const bar = this._deployment(way);
+      bar.classList.toggle("last", index === service.deployments.length - 1);
+      track.append(bar);
+    });
     for (const entry of this.model.marksOf.get(service.arn) || []) {
       const made = this._placed("div", { class: entryFailed(entry) ? "mark failed" : "mark", title: `${this.model.offset(entry.wall)} ${entry.text}` }, entry.wall);
       track.append(made);
@@ -257,7 +273,8 @@ class Timeline {
     const end = this.model.end(way.finished);
     const failed = FAILED_DEPLOYMENTS.includes(way.status);
     const bar = this._bar(`deployment${failed ? " failed" : ""}${way.finished == null ? " open" : ""}`, begin, end);
-    const steps = way.stages.length ? way.stages : [[way.created, "", 100, 0]];
+    const shifts = way.sideBySide;
+    const steps = shifts && way.stages.length ? way.stages : [[way.created, "", 100, 0]];
     const length = Math.max(end - begin, 1e-6);
     const fills = element("span", { class: "fills" });
     bar.append(fills);
@@ -267,10 +284,10 @@ class Timeline {
       const fill = element("i");
       fill.style.left = `${(100 * from) / length}%`;
       fill.style.width = `${(100 * Math.max(0, next - from)) / length}%`;
-      fill.style.height = `${way.strategy === "ROLLING" ? 100 : weight}%`;
+      fill.style.height = `${weight}%`;
       fills.append(fill);
     });
-    const traffic = way.strategy === "ROLLING" ? "" : ` ${steps[steps.length - 1][2]} % traffic`;
+    const traffic = shifts ? `, ${steps[steps.length - 1][2]} % of the traffic` : "";
     bar.append(element("em", {}, `${definitionName(way.definition)} ${way.strategy} ${way.status}${traffic}`));
     return bar;
   }
