@@ -4,6 +4,7 @@ shifted from one to the other (ecs-facts 8.6, 8.7).
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from kecs_server.domain import hooks
 from kecs_server.domain.deployment import ROLLBACK_REQUESTED
 from kecs_server.domain.deployment import STOP_REQUESTED
 from kecs_server.domain.deployment import ServiceDeployment
+from kecs_server.domain.discovery import Turns
 from service_world import World
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:check"
@@ -74,6 +76,25 @@ def test_a_canary_moves_in_two_steps() -> None:
     assert weights(world)["2"] == 100
     world.settle()
     assert way.status == "SUCCESSFUL"
+
+
+def test_what_is_found_by_name_has_its_weight() -> None:
+    canary = {"canaryPercent": 5.0, "canaryBakeTimeInMinutes": 10}
+    world, way = deployed(strategy="CANARY", canaryConfiguration=canary)
+    turns = Turns()
+
+    def served() -> Counter[str | None]:
+        tasks = world.cluster.service_tasks("s")
+        return Counter(turns.order(world.service, tasks)[0].started_by for _ in range(100))
+
+    assert served() == {"ecs-svc/1": 100}
+    world.settle()
+    assert way.step.stage == "PRODUCTION_TRAFFIC_SHIFT"
+    assert served() == {"ecs-svc/1": 95, "ecs-svc/2": 5}
+    world.pass_time(600)
+    world.settle()
+    assert way.status == "SUCCESSFUL"
+    assert served() == {"ecs-svc/2": 100}
 
 
 def test_equal_steps() -> None:
