@@ -72,10 +72,7 @@ def parse_fault(kind: str, body: bytes) -> Fault:
 def _decode(kind: str, body: bytes) -> Structure:
     if not body.strip():
         raise BadRequest("required request body is missing")
-    try:
-        given = json.loads(body)
-    except ValueError as error:
-        raise BadRequest(f"invalid request body: {error}") from None
+    given = _first_value(body.decode(errors="replace").strip())
     type_name, members = _TYPES[kind]
     if not isinstance(given, dict):
         raise BadRequest(
@@ -87,6 +84,39 @@ def _decode(kind: str, body: bytes) -> Structure:
     for name, value in found.items():
         _check_type(f"{type_name}.{name}", members.get(name, "[]*string"), value)
     return found
+
+
+def _first_value(text: str) -> Any:
+    """What follows the first value is not read, as by Go's decoder.
+
+    :raises BadRequest: it is no JSON, in Go's words.
+    """
+    try:
+        return _DECODER.raw_decode(text)[0]
+    except json.JSONDecodeError as error:
+        where = _EXPECTED.get(error.msg)
+        if where is None or error.pos >= len(text):
+            raise BadRequest("unexpected EOF") from None
+        raise BadRequest(f"invalid character '{text[error.pos]}' {where}") from None
+    except RecursionError:
+        raise BadRequest("exceeded max depth") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    """Of those that Python knows and JSON does not: NaN, Infinity."""
+    raise BadRequest(f"invalid character '{name[0]}' {_EXPECTED['Expecting value']}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_EXPECTED = {
+    "Expecting value": "looking for beginning of value",
+    "Expecting property name enclosed in double quotes": (
+        "looking for beginning of object key string"
+    ),
+    "Expecting ':' delimiter": "after object key",
+    "Expecting ',' delimiter": "after object key:value pair",
+}
+"""What Python's decoder says of a character that should not be there, and what Go's does."""
 
 
 def _check_type(member: str, type_name: str, value: Any) -> None:

@@ -84,11 +84,31 @@ def test_what_is_refused(kind: str, body: Any, text: str) -> None:
     assert str(raised.value) == text
 
 
-def test_no_body() -> None:
-    with pytest.raises(BadRequest, match=r"^required request body is missing$"):
-        parse_fault(HOLE, b"")
-    with pytest.raises(BadRequest, match="invalid"):
-        parse_fault(HOLE, b"{")
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b" ", "required request body is missing"),
+        (b'{"Port": 80', "unexpected EOF"),
+        (b'{"Port', "unexpected EOF"),
+        (b"port=80", "invalid character 'p' looking for beginning of value"),
+        (b'{"Port": NaN}', "invalid character 'N' looking for beginning of value"),
+        (b"{Port: 80}", "invalid character 'P' looking for beginning of object key string"),
+        (b'{"Port" 80}', "invalid character '8' after object key"),
+        (b'{"Port": 80 "x"}', "invalid character '\"' after object key:value pair"),
+        (b"[" * 100_000, "exceeded max depth"),
+        (b"\xff", "invalid character '\N{REPLACEMENT CHARACTER}' looking for beginning of value"),
+    ],
+    ids=range(10),
+)
+def test_what_is_no_json(body: bytes, text: str) -> None:
+    with pytest.raises(BadRequest) as raised:
+        parse_fault(HOLE, body)
+    assert str(raised.value) == text
+
+
+def test_what_follows_is_not_read() -> None:
+    fault = parse_fault(HOLE, json.dumps(PORT).encode() + b" and more")
+    assert fault == BlackHole(is_egress=False, protocol="tcp", port=80)
 
 
 def test_whom_a_delay_concerns() -> None:
