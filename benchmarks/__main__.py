@@ -24,6 +24,7 @@ from benchmarks import memory
 from benchmarks import moto
 from benchmarks import planner
 from benchmarks import pytest_runs
+from benchmarks import recorder
 from benchmarks import sizes
 from benchmarks import start
 from benchmarks import table
@@ -37,6 +38,7 @@ _GROUPS: Mapping[str, Callable[[Plan], list[Row]]] = {
     "start": start.measure,
     "plugin": pytest_runs.measure,
     "calls": calls.measure,
+    "recorder": recorder.measure,
     "sizes": sizes.measure,
     "tasks": tasks.measure,
     "loads": loads.measure,

@@ -50,24 +50,24 @@ def measure(plan: Plan) -> list[Row]:
         wait_for_moto(moto)
         subnet = aws_client("ec2", moto.endpoint, MOTO_CREDENTIALS).describe_subnets()
         moto_client = aws_client("ecs", moto.endpoint, MOTO_CREDENTIALS)
-        moto_tasks = _fill(moto_client, subnet["Subnets"][0]["SubnetId"])
+        moto_tasks = fill(moto_client, subnet["Subnets"][0]["SubnetId"])
         client = environment.ecs()
-        tasks = _fill(client, "subnet-1")
+        tasks = fill(client, "subnet-1")
         # moto's need no waiting: they change state whenever somebody looks.
         client.get_waiter("tasks_running").wait(tasks=tasks)
         canned = stack.enter_context(
-            canned_server(answers_of(client, _calls(client, tasks).values()))
+            canned_server(answers_of(client, calls_of(client, tasks).values()))
         )
         canned_client = aws_client("ecs", canned, environment.credentials)
         subjects = {
-            "ours": _calls(client, tasks),
-            "moto_server": _calls(moto_client, moto_tasks),
-            "canned answer": _calls(canned_client, tasks),
+            "ours": calls_of(client, tasks),
+            "moto_server": calls_of(moto_client, moto_tasks),
+            "canned answer": calls_of(canned_client, tasks),
         }
         return [_row(name, subjects, plan.calls) for name in subjects["ours"]]
 
 
-def _fill(client: ECSClient, subnet: str) -> list[str]:
+def fill(client: ECSClient, subnet: str) -> list[str]:
     """A cluster with ten tasks; their ARNs."""
     client.create_cluster(clusterName="default")
     client.register_task_definition(**_DEFINITION)
@@ -81,7 +81,7 @@ def _fill(client: ECSClient, subnet: str) -> list[str]:
     return [task["taskArn"] for task in started["tasks"]]
 
 
-def _calls(client: ECSClient, tasks: list[str]) -> dict[str, Call]:
+def calls_of(client: ECSClient, tasks: list[str]) -> dict[str, Call]:
     return {
         "ListClusters": client.list_clusters,
         "RegisterTaskDefinition": partial(client.register_task_definition, **_DEFINITION),

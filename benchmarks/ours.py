@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from typing import Any
@@ -17,6 +18,7 @@ from kecs_server.credentials import derive_credentials
 from benchmarks.errors import BenchmarkError
 from pytest_kecs.admin import AdminClient
 from pytest_kecs.exports import data_path
+from pytest_kecs.launcher import SERVER_COMMAND
 from pytest_kecs.launcher import Launcher
 from pytest_kecs.launcher import LaunchOptions
 
@@ -49,14 +51,19 @@ class Ours:
 
 @contextmanager
 def environment(
-    *, engine: str = "process", kind_image: str | None = None, netns: bool = False
+    *,
+    engine: str = "process",
+    kind_image: str | None = None,
+    netns: bool = False,
+    command: Sequence[str] | None = None,
 ) -> Iterator[Ours]:
     """Start an environment and wait until its engine is ready; on leaving it is gone.
 
+    :param command: what is run as the server; None: ours.
     :raises BenchmarkError: the engine does not start.
     """
     options = LaunchOptions(engine=engine, kind_image=kind_image, netns=netns)
-    with Launcher(options) as launcher:
+    with Launcher(options, command=command or SERVER_COMMAND) as launcher:
         launcher.start()
         ours = Ours(launcher, engine)
         _wait_ready(ours)
