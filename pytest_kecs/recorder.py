@@ -6,6 +6,7 @@ A recording that cannot be written fails no test: the end of the run says what i
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -159,16 +160,17 @@ def saved_of(report: pytest.TestReport) -> Saved | None:
 def summarize(terminal: pytest.TerminalReporter, root: Path, saved: Sequence[Saved]) -> None:
     """Say where recordings are, and which are missing or lack something, and why."""
     written = [each for each in saved if each.folder is not None]
+    pages = [Path(str(each.folder), "index.html") for each in written if each.failed]
     problems = [each for each in saved if each.problem is not None]
     if not saved:
         return
     terminal.section("kecs: recordings", sep="-")
     if written:
         tests = "1 test" if len(written) == 1 else f"{len(written)} tests"
-        terminal.write_line(f"Of {tests} in {root}. To look at them: kecs report {_quoted(root)}")
-        _list(
-            terminal, [f"{Path(str(each.folder), 'index.html')}" for each in written if each.failed]
+        terminal.write_line(
+            f"Of {tests} in {root}. To look at them: kecs report {shlex.quote(str(root))}"
         )
+        _list(terminal, [str(page) for page in pages if page.exists()])
     if problems:
         tests = "1 test" if len(problems) == 1 else f"{len(problems)} tests"
         terminal.write_line(f"NOT written, or not all, of {tests}:", red=True)
@@ -181,9 +183,3 @@ def _list(terminal: pytest.TerminalReporter, lines: Iterable[str]) -> None:
         terminal.write_line(f"  {line}")
     if len(lines) > _SHOWN:
         terminal.write_line(f"  and {len(lines) - _SHOWN} more")
-
-
-def _quoted(path: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(path))

@@ -173,7 +173,12 @@ def _write(folder: Path, recorded: Recorded) -> None:
         "logs": logs,
     }
     _text(folder / _FACTS, json.dumps(facts, indent=1))
-    _text(folder / PAGE, recorded.page)
+    try:
+        _text(folder / PAGE, recorded.page)
+    except OSError:
+        # A part of it shows nothing; `kecs report` makes it of the rest.
+        (folder / PAGE).unlink(missing_ok=True)
+        raise
     if definitions:
         (folder / "task-definitions").mkdir()
     for arn, name in definitions.items():

@@ -86,6 +86,7 @@ def test_the_realms_of_failed_tests_are_kept(
             "*test_it.py::test_fails (failed): its tasks run on*",
             f'*eval "$(kecs env {record.name} --test test_it.py::test_fails)"',
             "*aws ecs list-tasks",
+            f"To see it in a browser (good once): {record.endpoint}/_kecs/ui[?]token=*",
             "*--kecs-keep-cluster*",
             f"*kecs stop {record.name}",
         ]
