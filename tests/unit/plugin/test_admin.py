@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -20,6 +22,8 @@ from pytest_kecs.admin import EngineState
 from pytest_kecs.errors import AdminError
 from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import ServerGone
+from pytest_kecs.events import Event
+from pytest_kecs.events import EventPage
 from pytest_kecs.logs import LogLine
 from pytest_kecs.logs import LogPage
 from pytest_kecs.logs import TextPage
@@ -168,6 +172,52 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
         *("POST", "/address", {"task": "x", "container": "web", "port": 80, "timeout": 5}),
         {"host": "127.0.0.1", "port": 9, "why": "", "timed_out": False},
         admin.Reached(host="127.0.0.1", port=9, why="", timed_out=False),
+    ),
+    (
+        lambda c: c.read_events(3, wait=5),
+        *("GET", "/events?after=3&wait=5", None),
+        {
+            "events": [
+                {
+                    "number": 5,
+                    "id": "i",
+                    "time": 1.5,
+                    "source": "aws.ecs",
+                    "detail_type": "ECS Service Action",
+                    "account": "1",
+                    "region": "r",
+                    "resources": ["arn"],
+                    "detail": '{"a": 1}',
+                }
+            ],
+            "cursor": 5,
+            "more": False,
+            "missed": 1,
+            "ended": False,
+        },
+        EventPage(
+            events=[
+                Event(
+                    number=5,
+                    id="i",
+                    time=datetime.fromtimestamp(1.5, UTC),
+                    source="aws.ecs",
+                    detail_type="ECS Service Action",
+                    account="1",
+                    region="r",
+                    resources=("arn",),
+                    detail={"a": 1},
+                )
+            ],
+            cursor=5,
+            more=False,
+            missed=1,
+            ended=False,
+        ),
+    ),
+    (
+        lambda c: c.set_registry("arn", "db"),
+        *("POST", "/registries", {"arn": "arn", "name": "db"}, {}, None),
     ),
     (lambda c: c.timeline(), "GET", "/timeline", None, {"entries": [{"at": 1}]}, [{"at": 1}]),
     (lambda c: c.report(7), "GET", "/report?log_lines=7", None, {"tasks": []}, {"tasks": []}),
