@@ -102,6 +102,10 @@ def test_lines_come_while_they_are_written(
     app = {"command": "echo one; exec sleep 1000", **TO_ROUTER}
     task = kecs.run_task(register(app=app, router=router))
     (line,) = islice(kecs.logs(task, "router", follow=True), 1)
+    show = 'cat "${KECS_FILE_FLUENT_BIT_ETC_FLUENT_BIT_CONF-/fluent-bit/etc/fluent-bit.conf}"'
+    shown = kecs.exec(task, show, container="router")
+    assert "[INPUT]\n    Name forward\n    Listen " in shown.output
+    assert "[OUTPUT]\n    Name null\n    Match app-firelens*\n" in shown.output
     assert [entry[1]["log"] for entry in messages(line.text)[0][1]] == ["one"]
 
 

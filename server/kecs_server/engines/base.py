@@ -86,8 +86,8 @@ class ContainerSpec:
     MiB. `restarts`: the container may be told to start again after it has stopped.
     `hosts` are more lines of /etc/hosts: name -> address. `ports` are (number, "tcp" or "udp").
     `gpus` is a number; `security_options` are Docker's (`no-new-privileges`, `label:type:T`).
-    `secrets` are more variables, which nobody but the container may see; `login` is for the
-    registry of its image.
+    `secrets` are more variables, which nobody but the container may see, nor what is in `files`
+    (absolute path -> text); `login` is for the registry of its image.
     """
 
     name: str
@@ -97,6 +97,7 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     login: RegistryLogin | None = None
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
     working_directory: str | None = None
     stop_timeout: float = 30.0
     pull_error: str | None = None

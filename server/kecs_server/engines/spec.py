@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from kecs_server.domain.firelens import PORT
+from kecs_server.domain.firelens import configuration
+from kecs_server.domain.firelens import is_router
 from kecs_server.domain.firelens import router_of
 from kecs_server.domain.images import Images
 from kecs_server.domain.images import StandIn
@@ -229,6 +231,7 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
         environment=environment,
         secrets=secrets,
         login=resources.logins.get(container.name),
+        files=_files(task, container, resources, addressing),
         working_directory=definition.get("workingDirectory") or stand_in.working_directory,
         stop_timeout=float(definition.get("stopTimeout", DEFAULT_STOP_TIMEOUT)),
         pull_error=stand_in.pull_error,
@@ -392,6 +395,17 @@ def _name_variables(names: Mapping[Place, str]) -> dict[str, str]:
         f"KECS_CONNECT_{re.sub('[^A-Z0-9]', '_', place.host.upper())}_{place.port}": told
         for place, told in names.items()
     }
+
+
+def _files(
+    task: Task, container: Container, resources: Resources, addressing: Addressing
+) -> dict[str, str]:
+    """What the agent puts into the container: a log router's configuration."""
+    if not is_router(container.definition):
+        return {}
+    address = addressing.host, addressing.ports[PORT]
+    path, text = configuration(task, address, resources.log_options)
+    return {path: text}
 
 
 def _router_address(

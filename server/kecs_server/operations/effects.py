@@ -149,8 +149,7 @@ STORED = (
     Stored(
         "ContainerDefinition",
         ("firelensConfiguration",),
-        "its router gets lines in Fluent's forward protocol, and no configuration file: `type` "
-        "and `config-file-type` change nothing, nor do options of awsfirelens",
+        "a configuration file in S3 is not read; records have no `ec2_instance_id`",
     ),
     Stored(
         "ContainerDefinition",

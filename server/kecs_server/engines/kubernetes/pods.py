@@ -28,6 +28,7 @@ from kecs_server.engines.kubernetes.names import dns_labels
 from kecs_server.engines.kubernetes.names import free_label
 from kecs_server.engines.kubernetes.names import is_label_value
 from kecs_server.engines.kubernetes.names import label_key
+from kecs_server.engines.kubernetes.secrets import build_file_volumes
 from kecs_server.engines.kubernetes.secrets import build_pull_secrets
 from kecs_server.engines.kubernetes.volumes import build_memory_volumes
 from kecs_server.engines.kubernetes.volumes import build_volumes
@@ -97,7 +98,7 @@ def build_pod(
     slots = [(each, place) for each in spec.containers for place in where[each.name]]
     slots.sort(key=lambda slot: slot[1].index)
     firsts = {where[name][0] for name in released}
-    volumes = build_volumes(spec, shared_directory)
+    volumes = [*build_volumes(spec, shared_directory), *build_file_volumes(spec)]
     for each, place in slots:
         volumes += build_memory_volumes(each, place.index)
     return {

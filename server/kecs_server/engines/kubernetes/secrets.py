@@ -20,11 +20,15 @@ from kecs_server.engines.kubernetes.labels import pod_name
 Json = dict[str, Any]
 
 _LOGINS = ".dockerconfigjson"
+_FILES = "files"
 
 
 def build_secret(spec: TaskSpec, environment: str) -> Json | None:
-    """The task's variables from secrets, and its logins for registries; None: it has neither."""
+    """The task's variables from secrets, its files, and its logins for registries; None: it has
+    none of these.
+    """
     data = {key: value for each in spec.containers for key, _, value in _variables(spec, each)}
+    data |= {key: text for each in spec.containers for key, _, text in _files(spec, each)}
     logins = _logins(spec)
     if logins:
         data[_LOGINS] = json.dumps({"auths": logins})
@@ -55,6 +59,28 @@ def build_secret_variables(task: TaskSpec, spec: ContainerSpec) -> list[Json]:
 def build_pull_secrets(spec: TaskSpec) -> Json:
     """For the Pod's spec."""
     return {"imagePullSecrets": [{"name": pod_name(spec)}]} if _logins(spec) else {}
+
+
+def build_file_volumes(spec: TaskSpec) -> list[Json]:
+    """For the Pod's spec."""
+    if not any(each.files for each in spec.containers):
+        return []
+    return [{"name": _FILES, "secret": {"secretName": pod_name(spec), "optional": False}}]
+
+
+def build_file_mounts(task: TaskSpec, spec: ContainerSpec) -> dict[str, Json]:
+    """By path. What stands beside the file in the image stays."""
+    return {
+        path: {"name": _FILES, "mountPath": path, "subPath": key, "readOnly": True}
+        for key, path, _ in _files(task, spec)
+    }
+
+
+def _files(task: TaskSpec, spec: ContainerSpec) -> Iterator[tuple[str, str, str]]:
+    """Key in the Secret, path, text."""
+    names = [each.name for each in task.containers]
+    for number, (path, text) in enumerate(spec.files.items()):
+        yield f"file.{names.index(spec.name)}.{number}", path, text
 
 
 def _variables(task: TaskSpec, spec: ContainerSpec) -> Iterator[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.base import TaskSpec
 from kecs_server.engines.base import Volume
 from kecs_server.engines.base import VolumeKind
+from kecs_server.engines.kubernetes.secrets import build_file_mounts
 
 Json = dict[str, Any]
 
@@ -32,11 +33,13 @@ def build_memory_volumes(spec: ContainerSpec, index: int) -> list[Json]:
 
 
 def build_mounts(task: TaskSpec, spec: ContainerSpec, index: int) -> list[Json]:
-    """A path is mounted once: the container's own mount points come before those of volumesFrom."""
+    """A path is mounted once: files that it is given come before the container's own mount points,
+    and those before the ones of volumesFrom.
+    """
     names = {volume.name: name for name, volume in _named(task)}
     mounts = [(names[each.volume], each.path, each.read_only) for each in spec.mounts]
     mounts += [(name, path, read_only) for name, path, _, read_only in _memory(spec, index)]
-    built: dict[str, Json] = {}
+    built = build_file_mounts(task, spec)
     for name, path, read_only in mounts:
         mount = {"name": name, "mountPath": path, **({"readOnly": True} if read_only else {})}
         built.setdefault(path, mount)

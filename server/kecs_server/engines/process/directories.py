@@ -88,24 +88,33 @@ def give_to(user: User, directory: Path, environment: Path) -> None:
     :raises LinkError: the way to the container's directory has become a link.
     """
     with open_folder(directory, environment) as container:
-        for name in ("work", "tmp", "tmpfs"):
-            with contextlib.suppress(FileNotFoundError):  # it may have no tmpfs
-                for *_, folder in os.fwalk(name, dir_fd=container):
+        for name in ("work", "tmp", "tmpfs", "files"):
+            with contextlib.suppress(FileNotFoundError):  # it may have neither of the last two
+                for *_, files, folder in os.fwalk(name, dir_fd=container):
                     os.fchown(folder, user.uid, user.gid)
+                    for file in files if name == "files" else ():
+                        os.chown(file, user.uid, user.gid, dir_fd=folder, follow_symlinks=False)
 
 
 def mount_variables(
     spec: ContainerSpec, directory: Path, volumes: Mapping[str, Path]
 ) -> dict[str, str]:
-    """`KECS_VOLUME_<NAME>` and `KECS_TMPFS_<PATH>`: where each volume that the container mounts
-    and each tmpfs really is.
+    """`KECS_VOLUME_<NAME>`, `KECS_TMPFS_<PATH>` and `KECS_FILE_<PATH>`: where each volume that the
+    container mounts, each tmpfs and each file that it is given really is.
     """
     return {
-        "KECS_TMPFS_" + _variable(inside(tmpfs.path)): str(_tmpfs(directory, number))
-        for number, tmpfs in enumerate(spec.tmpfs)
-    } | {
-        "KECS_VOLUME_" + _variable(mount.volume): str(volumes[mount.volume])
-        for mount in spec.mounts
+        **{
+            "KECS_TMPFS_" + _variable(inside(tmpfs.path)): str(_tmpfs(directory, number))
+            for number, tmpfs in enumerate(spec.tmpfs)
+        },
+        **{
+            "KECS_FILE_" + _variable(inside(path)): str(_file(directory, number))
+            for number, path in enumerate(spec.files)
+        },
+        **{
+            "KECS_VOLUME_" + _variable(mount.volume): str(volumes[mount.volume])
+            for mount in spec.mounts
+        },
     }
 
 
@@ -141,6 +150,11 @@ def _mount(
         targets.setdefault(_place(tmpfs.path), target)
         with open_folder(target, environment):
             pass
+    for number, (path, text) in enumerate(spec.files.items()):
+        target = _file(directory, number)
+        targets.setdefault(_place(path), target)
+        with open_folder(target.parent, environment) as folder:
+            _write(target.name, text, folder)
     for place in sorted(targets):
         _link(directory / "work", environment, place, targets[place])
     return targets
@@ -159,6 +173,19 @@ def _place(path: str) -> str:
 
 def _tmpfs(directory: Path, number: int) -> Path:
     return directory / "tmpfs" / str(number)
+
+
+def _file(directory: Path, number: int) -> Path:
+    return directory / "files" / str(number)
+
+
+def _write(name: str, text: str, folder: int) -> None:
+    """Anew at each start; the container may have put a link there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+    with open(fd, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _link(work: Path, environment: Path, place: str, target: Path) -> None:

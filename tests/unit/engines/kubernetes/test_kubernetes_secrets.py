@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from kecs_server.domain.references import RegistryLogin
 from kecs_server.engines.base import ContainerSpec
+from kecs_server.engines.base import Mount
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.base import Volume
+from kecs_server.engines.base import VolumeKind
 from kecs_server.engines.kubernetes.pods import build_pod
 from kecs_server.engines.kubernetes.secrets import build_secret
 
@@ -51,6 +55,23 @@ def test_values_are_in_the_secret_and_not_in_the_pod() -> None:
     of_first = {"TOKEN": "hunter2 $$(HOME) ü\n", "x.y": ""}
     # The copies of the first for its restarts come last.
     assert found == [of_first, {"A": "$$", "TOKEN": "other"}, *[of_first] * 5]
+
+
+def test_files_are_in_the_secret_and_mounted_one_by_one() -> None:
+    mounts = (Mount(volume="v", path="/etc/a"), Mount(volume="v", path="/data"))
+    volumes = (Volume(name="v", kind=VolumeKind.TASK),)
+    first = container("one", files={"/etc/a": "hunter2"}, mounts=mounts)
+    spec = replace(task(first, container("two", files={"/b": "other"})), volumes=volumes)
+    pod, held = build_pod(spec, "env"), values(spec)
+    assert "hunter2" not in str(pod)
+    assert pod["spec"]["volumes"][1:] == [
+        {"name": "files", "secret": {"secretName": pod["metadata"]["name"], "optional": False}}
+    ]
+    found = [
+        {each["mountPath"]: held.get(each.get("subPath", "")) for each in one["volumeMounts"]}
+        for one in pod["spec"]["containers"]
+    ]
+    assert found == [{"/etc/a": "hunter2", "/data": None}, {"/b": "other"}]
 
 
 def test_the_secret_is_named_and_found_like_the_pod() -> None:

@@ -81,6 +81,20 @@ def test_user(roomy: Driver, user: str, uid: int, gid: int) -> None:
     assert (work / "here").stat().st_uid == uid
 
 
+@pytest.mark.parametrize("user", [None, pytest.param("12345", marks=as_root)])
+def test_a_file_that_it_is_given(roomy: Driver, user: str | None) -> None:
+    """At its path in the container's own root, and wherever else that starts; anew each time."""
+    script = 'cat etc/a.conf "$KECS_FILE_ETC_A_CONF"; ! test -e gone; rm etc/a.conf; echo > gone'
+    files = {"/etc/a.conf": "text\n"}
+    spec = container("/bin/sh", "-c", script, user=user, files=files, restarts=True)
+    task = roomy.provision(spec)
+    for times in (1, 2):
+        roomy.engine.start_container(task, "app")
+        roomy.wait(ContainerStopped, task)
+        assert roomy.logs(task).stdout == b"text\ntext\n" * times
+        roomy.seen.clear()
+
+
 @as_root
 def test_user_in_a_working_directory_that_is_made(roomy: Driver) -> None:
     assert roomy.output("/bin/sh", "-c", "echo x > f; cat f", user="1", working_directory="/a/b")
