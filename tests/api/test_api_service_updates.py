@@ -21,6 +21,8 @@ from pytest_kecs.admin import AdminClient
 
 pytestmark = pytest.mark.documented
 
+ZONES = {"type": "spread", "field": "attribute:ecs.availability-zone"}
+
 
 @pytest.fixture
 def app(cluster: Any) -> Any:
@@ -55,7 +57,7 @@ def test_update_of_the_count(app: Any) -> None:
         {"taskDefinition": "app"},
         {"deploymentConfiguration": {"maximumPercent": 150}},
         {"enableExecuteCommand": True},
-        {"placementStrategy": [{"type": "random"}]},
+        {"placementStrategy": [ZONES, {"type": "random"}]},
         {"propagateTags": "SERVICE"},
     ],
     ids=str,

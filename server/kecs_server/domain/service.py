@@ -36,6 +36,10 @@ REPLICA = "REPLICA"
 DAEMON = "DAEMON"
 """Scheduling strategies."""
 
+ENABLED = "ENABLED"
+DISABLED = "DISABLED"
+"""Whether Availability Zones are rebalanced."""
+
 STEADY = "has reached a steady state."
 """The event that says so (ecs-facts 7.7)."""
 
@@ -133,6 +137,13 @@ class Service:
     def _arn_below(self, kind: str, identifier: str) -> str:
         """The service's own with another kind and an id (ecs-facts 2.1)."""
         return f"{self.arn.replace(':service/', f':{kind}/', 1)}/{identifier}"
+
+    @property
+    def rebalancing(self) -> str:
+        """Whether its tasks are moved to even out zones; one that never had a value has DISABLED
+        (ecs-facts 7.8).
+        """
+        return str(self.settings.get("availabilityZoneRebalancing", DISABLED))
 
     @property
     def health_grace(self) -> float:

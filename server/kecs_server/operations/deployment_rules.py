@@ -51,12 +51,6 @@ def checked_configuration(params: Structure, old: Structure | None = None) -> St
         raise InvalidParameterException("minimumHealthyPercent must be at most 100")
     if result["minimumHealthyPercent"] < 0:
         raise InvalidParameterException("minimumHealthyPercent must be at least 0")
-    rebalancing = params.get("availabilityZoneRebalancing")
-    if rebalancing == "ENABLED" and result["maximumPercent"] <= 100:
-        raise InvalidParameterException(
-            "Availability Zone Rebalancing does not support maximumPercent <= 100 % as deployment "
-            "configuration."
-        )
     _check_breaker(result["deploymentCircuitBreaker"])
     _check_alarms(result.get("alarms"))
     _check_strategy(result)

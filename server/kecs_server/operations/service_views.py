@@ -34,7 +34,6 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
     way = service.current
     is_inactive = service.status == INACTIVE
     deployments = [] if is_inactive else service.deployments
-    maximum = service.deployment_configuration["maximumPercent"]
     view: Structure = {
         "serviceArn": service.arn,
         "serviceName": service.name,
@@ -75,7 +74,7 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "enableECSManagedTags": service.enable_managed_tags,
         "propagateTags": service.propagate_tags,
         "enableExecuteCommand": service.enable_execute_command,
-        "availabilityZoneRebalancing": "ENABLED" if maximum > 100 else "DISABLED",
+        "availabilityZoneRebalancing": service.rebalancing,
         "resourceManagementType": service.resource_management_type,
         "tags": service.tags if with_tags else [],
         "currentServiceDeployment": service.deployment_arn(way) if way else None,

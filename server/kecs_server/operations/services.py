@@ -23,6 +23,7 @@ from kecs_server.operations import daemon_service_rules
 from kecs_server.operations import discovery
 from kecs_server.operations import lookup
 from kecs_server.operations import placement
+from kecs_server.operations import rebalancing
 from kecs_server.operations import service_rules as rules
 from kecs_server.operations import views
 from kecs_server.operations.deployment_rules import checked_configuration
@@ -79,6 +80,9 @@ def create_service(call: Call, params: Structure) -> Structure:
     check_volumes(
         target.volume_configurations, definition, on_fargate=capacity.is_fargate, of_service=True
     )
+    balancers = target.settings.get("loadBalancers", ())
+    obstacle = rebalancing.obstacle_to(params, configuration, definition, capacity, balancers)
+    rebalanced = rebalancing.of_new(params.get(rebalancing.MEMBER), obstacle)
     strategy = rules.checked_strategy_name(params.get("schedulingStrategy"))
     if strategy == DAEMON:
         daemon_service_rules.check_new(
@@ -101,7 +105,10 @@ def create_service(call: Call, params: Structure) -> Structure:
         scheduling_strategy=strategy or REPLICA,
         deployment_configuration=configuration,
         request=params,
-        settings={name: params[name] for name in _ECHOED if name in params},
+        settings={
+            **{name: params[name] for name in _ECHOED if name in params},
+            rebalancing.MEMBER: rebalanced,
+        },
         gateway_connectors=connectors,
         tags=checked_tags(params.get("tags")),
         propagate_tags=params.get("propagateTags", "NONE"),
@@ -142,10 +149,17 @@ def update_service(call: Call, params: Structure) -> Structure:
         changes["desired_count"] = rules.checked_new_count(params["desiredCount"])
     if "deploymentConfiguration" in params:
         changes["deployment_configuration"] = checked_configuration(
-            {**service.settings, **params}, service.deployment_configuration
+            params, service.deployment_configuration
         )
     configuration = changes.get("deployment_configuration", service.deployment_configuration)
     rules.check_sides(configuration, target.settings)
+    now_on = placement.Capacity.of(cluster, target.launch_type, target.strategy)
+    settings = {**service.settings, **params}
+    balancers = target.settings.get("loadBalancers", ())
+    rebalancing.check(
+        settings.get(rebalancing.MEMBER),
+        rebalancing.obstacle_to(settings, configuration, target.definition, now_on, balancers),
+    )
     if service.is_daemon:
         daemon_service_rules.check_whole(configuration, target.settings)
     for member, attribute in (
@@ -166,7 +180,6 @@ def update_service(call: Call, params: Structure) -> Structure:
     service.gateway_connectors = connectors
     connect(call, cluster, service, connectors, gateways)
     service.is_steady = False
-    now_on = placement.Capacity.of(cluster, target.launch_type, target.strategy)
     have_hosts(call, cluster, now_on.runs_on)
     if service.is_daemon:
         want_all_seats(cluster, service, call.now)
