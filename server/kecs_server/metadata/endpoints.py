@@ -185,18 +185,17 @@ class Endpoints:
         """:raises OSError: the system cannot."""
         network = self._environment.network
         name = fault.name if fault else name
-        running = network.faults(task_id)
         if action == "status":
-            return jsonify({"Status": "running" if name in running else "not-running"})
+            is_running = name in network.faults(task_id)
+            return jsonify({"Status": "running" if is_running else "not-running"})
         if action == "stop":
             network.stop_fault(task_id, name)
             return jsonify({"Status": "stopped"})
-        if name in faults.ALREADY_RUNNING:
-            for other, text in faults.ALREADY_RUNNING.items():
-                if other in running:
-                    return _json({"Error": text}, 409)
         assert fault is not None
-        network.start_fault(task_id, fault)
+        excluded_by = faults.ALREADY_RUNNING if name in faults.ALREADY_RUNNING else ()
+        other = network.start_fault(task_id, fault, excluded_by)
+        if other is not None:
+            return _json({"Error": faults.ALREADY_RUNNING[other]}, 409)
         return jsonify({"Status": "running"})
 
     def _asker(self, id: str) -> Asker | None:

@@ -203,20 +203,27 @@ class Network:
         told = attached.told.addressing.items() if attached else ()
         return {name: each.host for name, each in told if each.host != EVERY_ADDRESS}
 
-    def start_fault(self, task_id: str, fault: Fault) -> None:
-        """Disturb a task's own network, unless it is disturbed so already.
+    def start_fault(
+        self, task_id: str, fault: Fault, excluded_by: Collection[str] = ()
+    ) -> str | None:
+        """Disturb a task's own network, unless it is disturbed so already; returns the name of
+        what excludes it, in which case nothing changes.
 
         :raises OSError: it has none, or the system cannot.
         """
         with self._lock:
             attached, engine = self._disturbed(task_id)
+            for name in excluded_by:
+                if name in attached.faults:
+                    return name
             if fault.name in attached.faults:
-                return
+                return None
             if isinstance(fault, PacketLoss):  # the agent is not at the device that is disturbed
                 fault = replace(fault, spared=(*fault.spared, AGENT_ADDRESS))
             if not isinstance(fault, Latency):
                 engine.lose_packets(task_id, fault)
             attached.faults = {**attached.faults, fault.name: fault}
+            return None
 
     def stop_fault(self, task_id: str, name: str) -> None:
         """:raises OSError: as `start_fault`."""

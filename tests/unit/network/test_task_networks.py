@@ -6,11 +6,16 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from typing import cast
 
 import pytest
+from kecs_server.domain.faults import BlackHole
+from kecs_server.domain.faults import Latency
+from kecs_server.domain.faults import PacketLoss
 from kecs_server.domain.task import Task
+from kecs_server.domain.ways_out import AGENT_ADDRESS
 from kecs_server.domain.ways_out import HOST_NAME
 from kecs_server.domain.ways_out import Place
 from kecs_server.domain.ways_out import WayOut
@@ -33,6 +38,7 @@ class OneListener:
         self.port = 8080
         self.address: str | None = "127.0.0.1"
         self.inside: dict[tuple[str, int], tuple[str, int]] = {}
+        self.losing: list[BlackHole | PacketLoss] = []
 
     def locate(self, task_id: str, container: str, port: int) -> str | None:
         self._check(port)
@@ -50,6 +56,12 @@ class OneListener:
         made = socket.create_server(("127.0.0.1", 0))
         self.inside[address, port] = made.getsockname()
         return made
+
+    def lose_packets(self, task_id: str, fault: BlackHole | PacketLoss) -> None:
+        self.losing.append(fault)
+
+    def keep_packets(self, task_id: str, fault: BlackHole | PacketLoss) -> None:
+        self.losing.remove(fault)
 
     def _check(self, port: int) -> None:
         if port != self.port:
@@ -336,6 +348,34 @@ def test_files_are_left_for_requests(
     with pytest.raises(PortError, match=r"CannotStart.*[Tt]oo many open files"):
         network.open(task, "web")
     network.detach(task.id)
+
+
+def test_what_disturbs_a_network_of_its_own(network: Network, engine: OneListener) -> None:
+    task = make_task("awsvpc", web=[dict(WEB)])
+    network.attach(task, "process", is_own=True)
+    latency = Latency(delay=0.1, jitter=0.0, sources=("0.0.0.0/0",))
+    loss = PacketLoss(percent=5, sources=("0.0.0.0/0",))
+    hole = BlackHole(is_egress=False, protocol="tcp", port=80)
+    exclusive = (latency.name, loss.name)
+    assert network.start_fault(task.id, hole) is None
+    assert network.start_fault(task.id, hole) is None  # which runs already
+    assert network.start_fault(task.id, loss, exclusive) is None
+    assert network.start_fault(task.id, latency, exclusive) == loss.name
+    network.stop_fault(task.id, latency.name)  # which does not run
+    assert set(network.faults(task.id)) == {hole.name, loss.name}
+    assert engine.losing == [hole, replace(loss, spared=(AGENT_ADDRESS,))]
+    network.stop_fault(task.id, loss.name)
+    assert network.start_fault(task.id, latency, exclusive) is None
+    network.stop_fault(task.id, hole.name)
+    assert engine.losing == []
+    assert list(network.faults(task.id)) == [latency.name]
+
+
+def test_the_machines_network_is_not_disturbed(network: Network) -> None:
+    task = make_task("awsvpc", web=[dict(WEB)])
+    network.attach(task, "process")
+    with pytest.raises(ConnectionRefusedError, match="no network of its own"):
+        network.faults(task.id)
 
 
 def test_a_task_that_has_no_network(network: Network) -> None:
