@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import Any
 from typing import Literal
 
@@ -41,7 +42,12 @@ class TestState:
     message: str = ""
     attempt: int = 0
 
+    @property
+    def ending(self) -> recorder.Ending:
+        return recorder.Ending(outcome=self.outcome, message=self.message, attempt=self.attempt)
 
+
+_CUT = "interrupted"
 _STATE = pytest.StashKey[TestState]()
 _SHARED = pytest.StashKey[dict[object, set[str]]]()
 
@@ -122,6 +128,8 @@ def around_test(item: pytest.Item, *, is_last: bool) -> Iterator[None]:
         yield
     finally:
         # A realm is left here when the run was interrupted: there was no last report.
+        if state.begun:
+            recorder.after_interruption(item, environment, replace(state.ending, outcome=_CUT))
         kept = _end(item, interrupted=True)
         if kept is not None:
             environment.keep_realm(kept)
@@ -192,14 +200,7 @@ def after_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     state.failed = state.failed or report.failed
     if report.when == "teardown":
         if state.begun:
-            recorder.after_test(
-                item,
-                report,
-                environment_of(item.config),
-                outcome=state.outcome,
-                message=state.message,
-                attempt=state.attempt,
-            )
+            recorder.after_test(item, report, environment_of(item.config), state.ending)
         kept = _end(item)
         if kept is not None:
             reporting.attach_kept(report, kept)

@@ -25,7 +25,6 @@ from pytest_kecs.settings import Settings
 from pytest_kecs.settings import resolve
 
 OWNERSHIP = pytest.StashKey[Ownership]()
-_SAVED = pytest.StashKey[list[recorder.Saved]]()
 _ENGINE = pytest.StashKey[tuple[str, str]]()
 # With these pytest only shows something and runs no test.
 _SHOWING = ("help", "version", "showfixtures", "show_fixtures_per_test", "markers")
@@ -132,7 +131,7 @@ def around_report(config: pytest.Config, report: pytest.TestReport) -> Iterator[
         config.stash[OWNERSHIP].keep_realm(kept)
     saved = recorder.saved_of(report)
     if saved is not None:
-        config.stash.setdefault(_SAVED, []).append(saved)
+        recorder.remember(config, saved)
     with junit.around_report(config, report):
         yield
 
@@ -151,8 +150,7 @@ def summarize(terminal: pytest.TerminalReporter, config: pytest.Config) -> None:
     environment = config.stash[ENVIRONMENT]
     root = recorder.place(config, environment)
     if root is not None:
-        saved = config.stash.setdefault(_SAVED, [])
-        recorder.summarize(terminal, root, saved)
+        recorder.summarize(terminal, root)
     if ownership.left_running is not None:
         kept = ownership.left_running
         reporting.summarize(

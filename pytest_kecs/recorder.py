@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
-from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,20 @@ class Saved:
     problem: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a test ended: the worst of its phases, what that said, and how often the test was begun.
+    `outcome`: passed, skipped, failed, error (outside of its call) or interrupted.
+    """
+
+    outcome: str
+    message: str
+    attempt: int
+
+
+_ALL = pytest.StashKey[list[Saved]]()
+
+
 def place(config: pytest.Config, environment: Environment) -> Path | None:
     """The folder of all recordings; None: none is made.
 
@@ -54,49 +67,58 @@ def place(config: pytest.Config, environment: Environment) -> Path | None:
 
 
 def after_test(
-    item: pytest.Item,
-    report: pytest.TestReport,
-    environment: Environment,
-    *,
-    outcome: str,
-    message: str,
-    attempt: int,
+    item: pytest.Item, report: pytest.TestReport, environment: Environment, ending: Ending
 ) -> None:
     """At the last report of a test's run, while its realm is still there: keep what is to be kept,
     and let the report tell.
     """
+    saved = _keep(item, environment, ending)
+    if saved is not None:
+        _attach(item, report, saved)
+
+
+def after_interruption(item: pytest.Item, environment: Environment, ending: Ending) -> None:
+    """As `after_test`, where no report will come."""
+    saved = _keep(item, environment, ending)
+    if saved is not None:
+        remember(item.config, saved)
+
+
+def remember(config: pytest.Config, saved: Saved) -> None:
+    """In the process that tells of it at the end."""
+    config.stash.setdefault(_ALL, []).append(saved)
+
+
+def _keep(item: pytest.Item, environment: Environment, ending: Ending) -> Saved | None:
+    """What was kept; None: nothing was to be."""
     root = place(item.config, environment)
     if root is None:
-        return
+        return None
     from pytest_kecs import recording_files
 
     run = environment.identity.run_id
-    failed = outcome in ("failed", "error")
-    if environment.settings.artifacts_mode == "retain-on-failure" and not failed:
-        try:
-            recording_files.discard(root, item.nodeid, run)
-        except OSError as error:
-            problem = f"{error.filename or root}: {error.strerror}"
-            _attach(
-                item, report, Saved(test=item.nodeid, failed=failed, folder=None, problem=problem)
-            )
-        return
-    test = {
-        "nodeid": item.nodeid,
-        "outcome": outcome,
-        "message": message[:_MESSAGE_SIZE],
-        "attempt": attempt,
-        "process": environment.process,
-        "run": run,
-    }
+    failed = ending.outcome in ("failed", "error", "interrupted")
     folder: Path | None = None
+    problem: str | None = None
     try:
-        folder, trouble = recording_files.save(root, _recorded(environment, test))
+        if failed or environment.settings.artifacts_mode == "on":
+            test = {
+                **asdict(ending),
+                "nodeid": item.nodeid,
+                "message": ending.message[:_MESSAGE_SIZE],
+                "process": environment.process,
+                "run": run,
+            }
+            folder, problem = recording_files.save(root, _recorded(environment, test))
+        else:
+            recording_files.discard(root, item.nodeid, run)
+            return None
+    except OSError as error:
+        problem = f"{error.filename or root}: {error.strerror}"
     except KecsError as error:
-        trouble = str(error)
+        problem = str(error)
     where = None if folder is None else str(folder)
-    saved = Saved(test=item.nodeid, failed=failed, folder=where, problem=trouble)
-    _attach(item, report, saved)
+    return Saved(test=item.nodeid, failed=failed, folder=where, problem=problem)
 
 
 def _recorded(environment: Environment, test: dict[str, Any]) -> Recorded:
@@ -157,8 +179,9 @@ def saved_of(report: pytest.TestReport) -> Saved | None:
     return None if saved is None else Saved(**saved)
 
 
-def summarize(terminal: pytest.TerminalReporter, root: Path, saved: Sequence[Saved]) -> None:
+def summarize(terminal: pytest.TerminalReporter, root: Path) -> None:
     """Say where recordings are, and which are missing or lack something, and why."""
+    saved = terminal.config.stash.setdefault(_ALL, [])
     written = [each for each in saved if each.folder is not None]
     pages = [Path(str(each.folder), "index.html") for each in written if each.failed]
     problems = [each for each in saved if each.problem is not None]

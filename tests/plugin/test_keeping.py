@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -181,9 +182,13 @@ def test_what_is_interrupted_is_kept(
     )
     pipe = inner.path / "ready"
     os.mkfifo(pipe)
-    running = start(KEEP)
+    running = start(KEEP, "--kecs-artifacts=art")
     assert pipe.read_text() == "now"
     running.popen.send_signal(signal.SIGINT)
-    assert "test_it.py::test_waits (interrupted): its tasks run on" in running.rest()
+    shown = running.rest()
+    assert "test_it.py::test_waits (interrupted): its tasks run on" in shown
+    folder = inner.path / "art" / "test_it.py-test_waits"
+    assert f"{folder}/index.html" in shown
+    assert json.loads((folder / "test.json").read_text())["test"]["outcome"] == "interrupted"
     [record] = registry.read_all()
     assert len(list_tasks(record, "test_it.py::test_waits")) == 1

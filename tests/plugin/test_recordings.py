@@ -16,7 +16,7 @@ TESTS = """
     def fail(ecs_client, kecs):
         shell(ecs_client, "worker", "echo said this; exit 3")
         kecs.wait_stopped(kecs.run_task("worker"))
-        ecs_client.list_tasks()
+        ecs_client.describe_clusters(clusters=["\\a"])
         assert 0, "it broke"
 
     def test_fails(ecs_client, kecs):
@@ -78,7 +78,12 @@ def test_what_failed_is_kept_and_told(inner: pytest.Pytester, arguments: list[st
     for name in ("test_fails", "test_in_teardown"):
         text = cases[name].findtext("system-out") or ""
         pytest.LineMatcher(text.splitlines()).fnmatch_lines(
-            ["kecs timeline (*)", "*RunTask *taskDefinition=worker count=1*", "*RUNNING*"]
+            [
+                "kecs timeline (*)",
+                "*RunTask *taskDefinition=worker count=1*",
+                "*RUNNING*",
+                r"*DescribeClusters *clusters=\x07",
+            ]
         )
         [link] = cases[name].iter("property")
         assert link.attrib["name"] == "kecs_recording"

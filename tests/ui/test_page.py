@@ -11,6 +11,7 @@ from recordings import call
 from recordings import recorded
 from recordings import service
 from recordings import task
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -21,7 +22,22 @@ Show = Any
 
 
 def texts(browser: WebDriver, selector: str) -> list[str]:
-    return [each.text for each in browser.find_elements(By.CSS_SELECTOR, selector)]
+    """Of all at one moment: rows are made anew at any time."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.innerText)"
+    return browser.execute_script(script, selector)
+
+
+def attributes(browser: WebDriver, selector: str, name: str) -> list[str]:
+    script = (
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".map((each) => each.getAttribute(arguments[1]))"
+    )
+    return browser.execute_script(script, selector, name)
+
+
+def click(browser: WebDriver, selector: str) -> None:
+    waiting = WebDriverWait(browser, 5, 0.05, [StaleElementReferenceException])
+    waiting.until(lambda _: browser.find_element(By.CSS_SELECTOR, selector).click() or True)
 
 
 def details(browser: WebDriver) -> str:
@@ -56,9 +72,7 @@ def test_what_happened_is_there(show: Show) -> None:
     assert browser.title == "tests/test_a.py::test_it - pytest-kecs"
     assert browser.find_element(By.ID, "outcome").text == "failed"
     assert "3 tasks · 1 service · 2 calls" in browser.find_element(By.ID, "facts").text
-    labels = [
-        row.get_attribute("aria-label") for row in browser.find_elements(By.CSS_SELECTOR, ".row")
-    ]
+    labels = attributes(browser, ".row", "aria-label")
     assert labels[0] == "2 API calls, 1 with an error. Enter lists them."
     assert labels[1].startswith("service shop, ACTIVE, desired 2, CANARY deployment SUCCESSFUL")
     assert labels[2].startswith("task 00000000 of worker:1, exit 0")
@@ -69,8 +83,9 @@ def test_what_happened_is_there(show: Show) -> None:
     assert "Task worker:1" in details(browser)
     assert "+60 ms app said this" in details(browser)
     assert len(browser.find_elements(By.CSS_SELECTOR, ".row.container .bad")) == 1
-    fills = browser.find_elements(By.CSS_SELECTOR, ".fills i")
-    heights = browser.execute_script("return arguments[0].map((each) => each.style.height)", fills)
+    heights = browser.execute_script(
+        "return [...document.querySelectorAll('.fills i')].map((each) => each.style.height)"
+    )
     assert heights == ["0%", "10%", "100%"]
     # The clock's 300 s are no part of the axis.
     assert "clock +5 min" in browser.find_element(By.ID, "axis").text
@@ -155,8 +170,8 @@ def test_calls_and_changes_are_listed(show: Show) -> None:
     assert browser.find_element(By.ID, "entries").is_displayed()
     assert len(browser.find_elements(By.CSS_SELECTOR, ".entry")) < 60
     browser.find_element(By.ID, "failed").click()
-    [entry] = browser.find_elements(By.CSS_SELECTOR, ".entry")
-    entry.click()
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".entry")) == 1
+    click(browser, ".entry")
     assert "ClientException: no such thing" in details(browser)
     assert '"cluster": "default"' in details(browser)
     assert '"__type": "ClientException"' in details(browser)
@@ -223,13 +238,10 @@ def test_everything_has_a_name(show: Show) -> None:
     for role, names in found.items():
         assert all(name.strip() for name in names), role
     levels = [
-        (
-            row.get_attribute("aria-level"),
-            row.get_attribute("aria-posinset"),
-            row.get_attribute("aria-setsize"),
-        )
-        for row in browser.find_elements(By.CSS_SELECTOR, "[role=treeitem]")
+        attributes(browser, "[role=treeitem]", f"aria-{name}")
+        for name in ("level", "posinset", "setsize")
     ]
+    levels = list(zip(*levels, strict=True))
     assert levels[2:5] == [("1", "3", "4"), ("2", "1", "2"), ("2", "2", "2")]
 
 

@@ -146,6 +146,38 @@ def test_equal_calls_in_a_row_are_one_line() -> None:
     ]
 
 
+def test_calls_say_in_short_what_was_asked_for() -> None:
+    inputs = {
+        None: "",
+        "": "",
+        "{}": "",
+        "[1]": "",
+        "{": "",
+        '{"clientToken": "x"}': "",
+        '{"cluster": "c", "count": 2, "wait": true}': " cluster=c count=2 wait=true",
+        '{"tasks": ["arn:x:task/c/0123456789abcdef0123456789abcdef"]}': " tasks=01234567",
+        '{"tasks": [1, 2], "overrides": {"a": 1}, "tags": []}': (
+            " tasks=[2] overrides={...} tags=[0]"
+        ),
+        f'{{"family": "{"x" * 200}"}}': f" family={'x' * 90}...",
+    }
+    assert {given: diagnosis.input_text(given) for given in inputs} == inputs
+    entry = {"at": 1.0, "kind": "call", "subject": "RunTask", "text": "RunTask 1.0 ms E: no"}
+    entries = [{**entry, "input": f'{{"count": {count}}}'} for count in (1, 1, 2)]
+    assert [row.split("RunTask")[1] for row in diagnosis.timeline_text(entries).splitlines()] == [
+        "  1.0 ms count=1 E: no (2 times, until +0 ms)",
+        "  1.0 ms count=2 E: no",
+    ]
+
+
+def test_the_last_rows_of_a_long_timeline_are_shown_and_the_others_counted() -> None:
+    entries = [{"at": float(n), "kind": "task", "subject": "t", "text": str(n)} for n in range(100)]
+    lines = diagnosis.timeline_text(entries, most=3).splitlines()
+    assert lines[0] == "97 earlier calls and changes are not shown"
+    assert [line.split()[-1] for line in lines[1:]] == ["97", "98", "99"]
+    assert lines[1].lstrip().startswith("+97000 ms")
+
+
 def test_health_is_told_of_running_containers_once_it_is_known() -> None:
     states = {"one": "HEALTHY", "two": "UNHEALTHY", "three": "UNKNOWN"}
     containers = [
