@@ -323,7 +323,7 @@ def test_too_large(raw: RawClient) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         check(raw.send(headers, pieces, encode_chunked=True), "RequestEntityTooLargeException", 413)
     raw.close()
-    assert raw.call("ListClusters", b"{}").body == b'{"clusterArns": []}'
+    assert raw.call("ListClusters", b"{}").body == b'{"clusterArns":[]}'
 
 
 @pytest.mark.documented

@@ -29,6 +29,8 @@ from kecs_server.protocol.signature import verify
 from kecs_server.state.realms import Realms
 
 _log = logging.getLogger(__name__)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+"""No answer has itself in it."""
 
 Structure = dict[str, Any]
 
@@ -43,7 +45,7 @@ class Answer:
     @cached_property
     def text(self) -> str:
         """What is sent."""
-        return json.dumps(self.body, ensure_ascii=False)
+        return _ENCODER.encode(self.body)
 
 
 class Dispatcher:

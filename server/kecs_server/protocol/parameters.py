@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from botocore.model import ListShape
@@ -45,6 +46,10 @@ _JAVA_TYPES = {
 }
 
 
+Read = Callable[[Any, str], Any]
+"""Checks a value of a member, by the member's name; returns the parameter."""
+
+
 def parse_parameters(operation: str, body: bytes) -> Parameters:
     """As `parse`, of one of ECS's operations."""
     return parse(operation_model(operation).input_shape, operation, body)
@@ -62,26 +67,54 @@ def parse(shape: StructureShape | None, operation: str, body: bytes) -> Paramete
         raise SerializationException("The request body is not a JSON object.")
     if shape is None:
         return {}
-    parameters: Parameters = _structure(shape, document, operation)
+    parameters: Parameters = _reader(shape)(document, operation)
     return parameters
 
 
-def _structure(shape: StructureShape, value: Any, member: str) -> Any:
-    if isinstance(value, list):
-        raise SerializationException(_LIST_FOUND)
-    if not isinstance(value, dict):
-        raise SerializationException(f"Unrecognized collection type in {member}")
-    if shape.is_document_type:
-        return _document(value, member)
-    parameters = {
-        name: _CHECKS[inner.type_name](inner, value[name], name)
-        for name, inner in shape.members.items()
-        if name in value and value[name] is not None
-    }
-    for required in shape.required_members:
-        if required not in parameters:
-            raise InvalidParameterException(f"{required} can not be null.")
-    return parameters
+@cache
+def _reader(shape: Shape) -> Read:
+    """What the shape asks for is looked up once, and not for each value."""
+    return _READERS[shape.type_name](shape)
+
+
+class _Members(dict[str, Read]):
+    """The readers of a structure's members, each made when it is first needed: a shape can have
+    itself in it.
+    """
+
+    def __init__(self, shape: StructureShape) -> None:
+        super().__init__()
+        self._shapes = shape.members
+
+    def __missing__(self, name: str) -> Read:
+        self[name] = read = _reader(self._shapes[name])
+        return read
+
+
+def _structure(shape: StructureShape) -> Read:
+    is_document = shape.is_document_type
+    names, readers = tuple(shape.members), _Members(shape)
+    required_members = tuple(shape.required_members)
+
+    def read(value: Any, member: str) -> Parameters:
+        if isinstance(value, list):
+            raise SerializationException(_LIST_FOUND)
+        if not isinstance(value, dict):
+            raise SerializationException(f"Unrecognized collection type in {member}")
+        if is_document:
+            document: Parameters = _document(value, member)
+            return document
+        parameters = {
+            name: readers[name](value[name], name)
+            for name in names
+            if name in value and value[name] is not None
+        }
+        for required in required_members:
+            if required not in parameters:
+                raise InvalidParameterException(f"{required} can not be null.")
+        return parameters
+
+    return read
 
 
 def _document(value: Any, member: str) -> Any:
@@ -95,34 +128,46 @@ def _document(value: Any, member: str) -> Any:
     return value
 
 
-def _list(shape: ListShape, value: Any, member: str) -> list[Any]:
-    if isinstance(value, dict):
-        raise SerializationException(_STRUCTURE_FOUND)
-    if not isinstance(value, list):
-        raise SerializationException(f"Expected list or null in {member}")
-    return [_check(shape.member, item, member) for item in value if item is not None]
+def _list(shape: ListShape) -> Read:
+    def read(value: Any, member: str) -> list[Any]:
+        if isinstance(value, dict):
+            raise SerializationException(_STRUCTURE_FOUND)
+        if not isinstance(value, list):
+            raise SerializationException(f"Expected list or null in {member}")
+        read_item = _reader(shape.member)
+        return [read_item(item, member) for item in value if item is not None]
+
+    return read
 
 
-def _map(shape: MapShape, value: Any, member: str) -> Parameters:
-    if isinstance(value, list):
-        raise SerializationException(_LIST_FOUND)
-    if not isinstance(value, dict):
-        raise SerializationException(f"Expected map or null in {member}")
-    return {
-        _unicode(key, member): _check(shape.value, item, member)
-        for key, item in value.items()
-        if item is not None
-    }
+def _map(shape: MapShape) -> Read:
+    def read(value: Any, member: str) -> Parameters:
+        if isinstance(value, list):
+            raise SerializationException(_LIST_FOUND)
+        if not isinstance(value, dict):
+            raise SerializationException(f"Expected map or null in {member}")
+        read_item = _reader(shape.value)
+        return {
+            _unicode(key, member): read_item(item, member)
+            for key, item in value.items()
+            if item is not None
+        }
+
+    return read
 
 
-def _string(shape: StringShape, value: Any, member: str) -> str:
-    text = _unicode(value if type(value) is str else _scalar(shape, value, str), member)
-    is_left = member in _CHECKED_BY_HANDLERS or shape.name in _NAMES_CHECKED_BY_HANDLERS
-    if shape.enum and not is_left and text not in shape.enum:
-        allowed = ",".join(_ENUM_VALUES.get(member, shape.enum))
-        subject = _ENUM_SUBJECTS.get(member, member)
-        raise InvalidParameterException(f"{subject} should be one of [{allowed}]")
-    return text
+def _string(shape: StringShape) -> Read:
+    allowed = () if shape.name in _NAMES_CHECKED_BY_HANDLERS else tuple(shape.enum)
+
+    def read(value: Any, member: str) -> str:
+        text = _unicode(value if type(value) is str else _scalar(shape, value, str), member)
+        if allowed and text not in allowed and member not in _CHECKED_BY_HANDLERS:
+            values = ",".join(_ENUM_VALUES.get(member, allowed))
+            subject = _ENUM_SUBJECTS.get(member, member)
+            raise InvalidParameterException(f"{subject} should be one of [{values}]")
+        return text
+
+    return read
 
 
 def _unicode(text: str, member: str) -> str:
@@ -136,14 +181,25 @@ def _unicode(text: str, member: str) -> str:
     return text
 
 
-def _integer(shape: Shape, value: Any, member: str) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    number: int = _scalar(shape, value, int)
+def _integer(shape: Shape) -> Read:
     limit = 2**31 if shape.type_name == "integer" else 2**63
-    if not -limit <= number < limit:
-        raise SerializationException(f"Numeric value out of range of {member}")
-    return number
+
+    def read(value: Any, member: str) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        number: int = _scalar(shape, value, int)
+        if not -limit <= number < limit:
+            raise SerializationException(f"Numeric value out of range of {member}")
+        return number
+
+    return read
+
+
+def _of_kinds(*kinds: type) -> Callable[[Shape], Read]:
+    def reader(shape: Shape) -> Read:
+        return lambda value, member: _scalar(shape, value, *kinds)
+
+    return reader
 
 
 def _scalar(shape: Shape, value: Any, *kinds: type) -> Any:
@@ -158,19 +214,15 @@ def _scalar(shape: Shape, value: Any, *kinds: type) -> Any:
     return value
 
 
-_CHECKS: dict[str, Callable[[Any, Any, str], Any]] = {
+_READERS: dict[str, Callable[[Any], Read]] = {
     "structure": _structure,
     "list": _list,
     "map": _map,
     "string": _string,
     "integer": _integer,
     "long": _integer,
-    "boolean": lambda shape, value, member: _scalar(shape, value, bool),
-    "double": lambda shape, value, member: _scalar(shape, value, int, float),
-    "float": lambda shape, value, member: _scalar(shape, value, int, float),
-    "timestamp": lambda shape, value, member: _scalar(shape, value, int, float),
+    "boolean": _of_kinds(bool),
+    "double": _of_kinds(int, float),
+    "float": _of_kinds(int, float),
+    "timestamp": _of_kinds(int, float),
 }
-
-
-def _check(shape: Shape, value: Any, member: str) -> Any:
-    return _CHECKS[shape.type_name](shape, value, member)

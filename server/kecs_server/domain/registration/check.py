@@ -27,6 +27,8 @@ Structure = dict[str, Any]
 MAX_LENGTH = 65536
 """Bytes of a whole registration."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+
 
 def check_registration(definition: Structure) -> None:
     """Refuse what ECS refuses.
@@ -51,7 +53,7 @@ def _fargate_problems(definition: Structure) -> Iterator[str]:
 
 
 def _check_length(definition: Structure) -> None:
-    length = len(json.dumps(definition, separators=(",", ":"), ensure_ascii=False).encode())
+    length = len(_ENCODER.encode(definition).encode())
     if length > MAX_LENGTH:
         raise ClientException(
             f"Actual length: '{length}'. Max allowed length is '{MAX_LENGTH}' bytes."

@@ -76,7 +76,10 @@ def _range_problems(mapping: Structure, network_mode: str) -> Iterator[str]:
 
 def _overlap_problems(mappings: list[Structure]) -> Iterator[str]:
     """A port of a range is in no other mapping of its container."""
-    if sum("containerPortRange" in mapping for mapping in mappings) > MAX_RANGES:
+    ranges = sum("containerPortRange" in mapping for mapping in mappings)
+    if not ranges:
+        return
+    if ranges > MAX_RANGES:
         yield f"A container can have at most {MAX_RANGES} port ranges."
     stops: dict[str, int] = {}
     for mapping in sorted(mappings, key=_place):
