@@ -70,6 +70,7 @@ def create_cluster(call: Call, params: Structure) -> Structure:
     if providers:
         cluster.attach(providers, call.now)
         cluster.is_provisioning = True
+    _forget_deleted(call)
     call.store.clusters[name] = cluster
     _keep_name(call, params, cluster.service_connect_defaults)
     return {"cluster": views.cluster_view(cluster, call.now, whole=True), "clusterCount": 1}
@@ -148,10 +149,21 @@ def delete_cluster(call: Call, params: Structure) -> Structure:
             # The engine's own host is there for the cluster alone.
             container_instances.deregister(call, cluster, instance)
         cluster.deleted_at = call.now
+        _forget_deleted(call)
+        call.store.deleted_clusters.append(cluster)
         cluster.daemons.clear()
         for gateway in call.store.gateways.values():
             gateway.associations.pop(cluster.arn, None)
     return {"cluster": views.cluster_view(cluster, call.now), "clusterCount": 0}
+
+
+def _forget_deleted(call: Call) -> None:
+    """Those that nobody can ask for any more are not kept, with what was in them."""
+    deleted, clusters = call.store.deleted_clusters, call.store.clusters
+    while deleted and not deleted[0].is_visible(call.now):
+        cluster = deleted.popleft()
+        if clusters.get(cluster.name) is cluster:
+            del clusters[cluster.name]
 
 
 def _changeable(call: Call, params: Structure) -> Cluster:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -42,6 +43,8 @@ class Store:
     account: str
     region: str
     clusters: Ordered[Cluster] = field(default_factory=Ordered)
+    deleted_clusters: deque[Cluster] = field(default_factory=deque)
+    """The first to be deleted is first; another may have its name now."""
     families: Ordered[dict[int, TaskDefinition]] = field(default_factory=Ordered)
     run_tokens: dict[str, TokenUse] = field(default_factory=dict)
     daemon_families: dict[str, dict[int, DaemonTaskDefinition]] = field(default_factory=dict)
