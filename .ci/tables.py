@@ -16,6 +16,8 @@ README = ROOT / "README.md"
 
 sys.path.insert(0, str(ROOT / "tests"))
 import coverage_table  # noqa: E402
+import source_table  # noqa: E402
+from probes.cases import number_of_probes  # noqa: E402
 
 
 def replace_table(text: str, new: str) -> str:
@@ -34,3 +36,7 @@ README.write_text(text, encoding="utf-8")
 docs = ROOT / "docs" / "api-coverage.md"
 docs.parent.mkdir(exist_ok=True)
 docs.write_text(coverage_table.markdown(), encoding="utf-8")
+
+sources = source_table.collected(ROOT / "tests" / "api")
+page = source_table.markdown(sources, probes=number_of_probes())
+(docs.parent / "test-sources.md").write_text(page, encoding="utf-8")
