@@ -67,8 +67,11 @@ def test_a_router_has_every_line_before_it_stops(
     kecs: Kecs, ecs_client: Any, register: Any, router: dict[str, Any]
 ) -> None:
     app = {"command": "echo one; printf 'two \\303' >&2", **TO_ROUTER}
-    other = {"command": "exec sleep 1000", **TO_ROUTER}
-    task = kecs.run_task(register(app=app, other=other, router=router, quiet="exec sleep 1000"))
+    quiet = {"command": "exec sleep 1000", "stopTimeout": 2}
+    router["stopTimeout"] = 2
+    task = kecs.run_task(
+        register(app=app, other={**quiet, **TO_ROUTER}, router=router, quiet=quiet)
+    )
     kecs.wait_stopped(task)
     (described,) = ecs_client.describe_tasks(tasks=[task.arn])["tasks"]
     runtime_ids = {each["name"]: each["runtimeId"] for each in described["containers"]}

@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 class Follower:
     """One container's way out; one job at a time carries what is new. Subclasses say where to.
+    All that may wait, for the engine's log or for the place, is done by the job.
 
     :param name: of the place, for the server's log.
     """
@@ -29,7 +30,9 @@ class Follower:
         self._log = log
         self._cursor = START
         self._lock = threading.Lock()
-        self._listening: ExitStack | None = None
+        self._listening = ExitStack()
+        self._is_listening = False
+        self._following = False
         self._busy = False
         self._again = False
         self._timer: threading.Timer | None = None
@@ -47,10 +50,7 @@ class Follower:
     def follow(self) -> None:
         """Carry what is there and what comes, to the container's end."""
         with self._lock:
-            if self._listening is not None:
-                return
-            self._listening = ExitStack()
-            self._listening.enter_context(self._log.listening(self._wake))
+            self._following = True
         self._wake()
 
     def wake_in(self, seconds: float) -> None:
@@ -72,6 +72,9 @@ class Follower:
         with self._lock:
             self._again = False
         try:
+            if not self._is_listening:
+                self._listening.enter_context(self._log.listening(self._wake))
+                self._is_listening = True
             is_over = self._carry_pieces()
         except FileNotFoundError:
             is_over = True  # The task was forgotten a moment ago.
@@ -79,15 +82,25 @@ class Follower:
             _log.exception("lines could not be carried to %s", self.name)
             is_over = True
         with self._lock:
+            again = self._again
+            self._busy = again or is_over
+        if is_over and not again:
+            again = self._end()
+        if again:
+            self._pool.submit(self._carry)
+
+    def _end(self) -> bool:
+        """Listen no more. Returns whether somebody has waked us meanwhile."""
+        self._listening.close()
+        self._is_listening = False
+        with self._lock:
+            is_finished = self._following and not self._again
+            self._following = self._following and not is_finished
+        if is_finished:
+            self.finish()
+        with self._lock:
             self._busy = self._again
-            if self._again:
-                self._pool.submit(self._carry)
-                return
-            if not is_over or self._listening is None:
-                return
-            self._listening.close()
-            self._listening = None
-        self.finish()
+            return self._again
 
     def _carry_pieces(self) -> bool:
         """Whether the container's last line has been carried."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgpack
@@ -148,6 +150,34 @@ def test_lines_wait_for_the_router(world: World, server: Server) -> None:
     world.log.end()
     assert world.told.wait(PATIENCE)
     assert lines(server.got[0]) == ["one", "two", "three"]
+
+
+class BusyLog(ContainerLog):
+    """As that of a Pod: who begins to listen waits for a thread that has something to tell."""
+
+    __slots__ = ("free",)
+
+    @contextmanager
+    def listening(self, callback: Callable[[], None]) -> Iterator[None]:
+        assert self.free.wait(PATIENCE)
+        with super().listening(callback):
+            teller = threading.Thread(target=callback)
+            teller.start()
+            teller.join(PATIENCE)
+            assert not teller.is_alive()
+            yield
+
+
+def test_nobody_waits_for_a_log_but_the_job(world: World, server: Server, tmp_path: Path) -> None:
+    world.log = BusyLog(tmp_path)
+    world.log.free = threading.Event()
+    world.log.begin()
+    world.follow(server.connect)
+    world.write(b"one\n")
+    world.log.free.set()
+    world.log.end()
+    assert world.told.wait(PATIENCE)
+    assert lines(server.got[0]) == ["one"]
 
 
 def test_a_container_that_wrote_nothing(world: World) -> None:
