@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from api_steps import SLEEP
+from api_steps import Wait
 from api_steps import container
+from api_steps import messages
 from api_steps import refusal
 from api_steps import register
 from api_steps import service
+from api_steps import wait_stable
 from instance_steps import new_instance
 from service_steps import INVALID
 from service_steps import create
@@ -91,12 +94,30 @@ def test_what_rules_it_out_is_refused_while_it_is_enabled(app: Any, params: Any)
     assert answer["service"]["availabilityZoneRebalancing"] == "DISABLED"
 
 
-def test_tasks_are_spread_over_zones_as_they_are_placed(app: Any) -> None:
-    for zone in ("a", "a", "b"):
+def add_instances(app: Any, zones: str) -> None:
+    for zone in zones:
         document = json.dumps({"availabilityZone": f"us-east-1{zone}"})
         new_instance(app, instanceIdentityDocument=document)
-    create(app, desiredCount=4)
-    app.get_waiter("services_stable").wait(services=["s"])
+
+
+def zones_of_tasks(app: Any) -> str:
     tasks = app.describe_tasks(tasks=app.list_tasks(serviceName="s")["taskArns"])["tasks"]
-    zones = sorted(each["availabilityZone"][-1] for each in tasks)
-    assert zones == ["a", "a", "b", "b"]
+    return "".join(sorted(each["availabilityZone"][-1] for each in tasks))
+
+
+def test_tasks_are_spread_over_zones_as_they_are_placed(app: Any) -> None:
+    add_instances(app, "aab")
+    create(app, desiredCount=4)
+    wait_stable(app, "s")
+    assert zones_of_tasks(app) == "aabb"
+
+
+def test_tasks_are_moved_to_a_zone_that_comes(app: Any, wait_for: Wait) -> None:
+    add_instances(app, "a")
+    create(app, desiredCount=4)
+    wait_stable(app, "s")
+    add_instances(app, "b")
+    wait_for(lambda: "is AZ balanced with" in messages(service(app, "s"))[0])
+    assert zones_of_tasks(app) == "aabb"
+    assert len(service(app, "s")["deployments"]) == 1
+    assert service(app, "s")["desiredCount"] == 4

@@ -13,6 +13,7 @@ from kecs_server.domain.cluster import Cluster
 from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.events import COUNT_UPDATED
 from kecs_server.domain.instance import ACTIVE
+from kecs_server.domain.instance import ZONE
 from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.instance import Space
 from kecs_server.domain.placement import Floor
@@ -58,12 +59,17 @@ def want_all_seats(cluster: Cluster, service: Service, now: float) -> None:
     service.want(count)
 
 
-def floor_of(cluster: Cluster, besides: Service | None = None) -> Floor:
+def floor_of(cluster: Cluster, besides: Service | None = None, *, zone: str | None = None) -> Floor:
     """The cluster's instances with room kept for the tasks that DAEMON services lack.
 
     :param besides: the service that a place is looked for.
+    :param zone: only instances of this Availability Zone; None: of all.
     """
-    floor = Floor(cluster.instances.values())
+    floor = Floor(
+        each
+        for each in cluster.instances.values()
+        if zone is None or each.attributes.get(ZONE) == zone
+    )
     for service in cluster.daemon_services():
         if service is not besides:
             demand = wish_of(service, service.primary).demand

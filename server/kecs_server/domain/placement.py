@@ -170,8 +170,9 @@ class Floor:
         return refused(self._spaces[instance.id], wanted)
 
     def reserve(self, instance: ContainerInstance, demand: Demand) -> None:
-        """Keep room on the instance for a task that is to come."""
-        self._spaces[instance.id].reserve(demand)
+        """Keep room on the instance, if it is here, for a task that is to come."""
+        if instance.id in self._spaces:
+            self._spaces[instance.id].reserve(demand)
 
     def took(self, task: Task, instance: ContainerInstance) -> None:
         """The task was made on the instance."""

@@ -99,6 +99,9 @@ class Service:
     events: deque[ServiceEvent] = field(default_factory=lambda: deque(maxlen=100))
     deleted_at: float | None = None
     is_steady: bool = False
+    is_rebalancing: bool = False
+    arrivals: set[str] = field(default_factory=set)
+    """Ids of the tasks that are to take the place of others in another Availability Zone."""
     news: list[tuple[float, str]] = field(default_factory=list)
     """What happened since the last time somebody looked: (time, text)."""
     notices: list[Notice] = field(default_factory=list)

@@ -44,7 +44,6 @@ _NO_PROXY = "names lead to tasks without a proxy in between"
 _AS_CONTAINER = "as for ContainerDefinition"
 _RECORDS = "checked; the load balancers of gateways are records"
 _NO_TRAFFIC = "checked; the load balancers of Express services are records"
-_ONE_ZONE = "tasks are spread when they are placed, and not moved afterwards"
 _UNSIGNED = "no EC2 is there that signed the identity document"
 _NO_NAMESPACE = "a process shares the host's: nothing around it is its own"
 _NO_FILE_SERVER = "every volume is a directory: nothing travels to a file server"
@@ -311,11 +310,6 @@ STORED = (
     Stored("ServiceConnectClientAlias", ("testTrafficRules",), _NO_PROXY),
     Stored(
         "CreateService",
-        ("availabilityZoneRebalancing",),
-        _ONE_ZONE,
-    ),
-    Stored(
-        "CreateService",
         ("monitoring",),
         "there is no CloudWatch here to send metrics to",
     ),
@@ -323,11 +317,6 @@ STORED = (
         "UpdateService",
         ("vpcLatticeConfigurations",),
         _NO_MESH,
-    ),
-    Stored(
-        "UpdateService",
-        ("availabilityZoneRebalancing",),
-        _ONE_ZONE,
     ),
     Stored(
         "UpdateService",

@@ -210,8 +210,12 @@ def start(
     tasks: Sequence[Task],
     now: float,
     places: Sequence[ContainerInstance] = (),
+    *,
+    where: str = "",
 ) -> list[Task]:
-    """:param places: the instances to start on, one task on each; none: where there is room."""
+    """:param places: the instances to start on, one task on each; none: where there is room.
+    :param where: what the event says of that.
+    """
     if not count:
         return []
     floor = floor_of(cluster, besides=service)
@@ -226,7 +230,7 @@ def start(
         # Of a task that another agent runs nobody here knows the address.
         task.targets = () if task.is_remote else service.targets_of(deployment)
     if started:
-        service.add_event(f"has started {len(started)} tasks: {_names(started)}.", now)
+        service.add_event(f"has started {len(started)} tasks{where}: {_names(started)}.", now)
     return started
 
 
@@ -311,8 +315,12 @@ def _tags(cluster: Cluster, service: Service, deployment: Deployment) -> Tags:
     return tags
 
 
-def stop(service: Service, tasks: Sequence[Task], cause: str, now: float) -> None:
-    """:param cause: the id of what is brought about by that."""
+def stop(
+    service: Service, tasks: Sequence[Task], cause: str, now: float, *, where: str = ""
+) -> None:
+    """:param cause: the id of what is brought about by that.
+    :param where: what the event says of that.
+    """
     if not tasks:
         return
     running = [task for task in tasks if task.last_status == Status.RUNNING]
@@ -321,7 +329,7 @@ def stop(service: Service, tasks: Sequence[Task], cause: str, now: float) -> Non
         reason = f"Scaling activity initiated by (deployment {cause})"
         want_stopped(task, "ServiceSchedulerInitiated", reason, now)
     if running:
-        text = f"has stopped {len(running)} running tasks: {_names(running)}."
+        text = f"has stopped {len(running)} running tasks{where}: {_names(running)}."
         service.add_event(text, now)
         service.give_notice(TASKS_STOPPED, now)
     if len(running) < len(tasks):

@@ -28,6 +28,8 @@ from kecs_server.domain.task import Task
 from kecs_server.scheduler import notices
 from kecs_server.scheduler import rollouts
 from kecs_server.scheduler.daemon_services import planned
+from kecs_server.scheduler.rebalancing import beside_arrivals
+from kecs_server.scheduler.rebalancing import rebalance
 from kecs_server.scheduler.service_tasks import Outcome
 from kecs_server.scheduler.service_tasks import carry_out
 from kecs_server.scheduler.service_tasks import member
@@ -69,7 +71,9 @@ def reconcile(
         moments.append(progress.look_again_at)
     touched: list[Task] = []
     is_waiting = False
-    for deployment, decided in _plans(cluster, service, tasks, members, now):
+    for deployment, decided in _plans(
+        cluster, service, beside_arrivals(service, tasks), members, now
+    ):
         work = carry_out(cluster, service, deployment, decided, tasks, now)
         touched += work.touched
         moments += work.moments
@@ -78,6 +82,7 @@ def reconcile(
         _settle(service, seen, now)
         _warn_if_blocked(service, tasks, members, now)
         _warn_if_protected(service, members, now)
+        touched += rebalance(cluster, service, tasks, members, now, moments)
     at = min((at for at in moments if at > now), default=None)
     return Outcome(touched, progress.calls, at)
 
