@@ -352,6 +352,34 @@ def test_a_digest_of_the_payload(raw: RawClient) -> None:
 
 
 @pytest.mark.documented
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_a_session_token(raw: RawClient, *, is_signed: bool) -> None:
+    """Of temporary credentials: a header that may be signed."""
+    token = {"X-Amz-Security-Token": "session"}
+    headers = raw.headers(**token) if is_signed else {**raw.headers(), **token}
+    assert ("x-amz-security-token" in headers["Authorization"]) == is_signed
+    assert raw.send(headers).status == 200
+
+
+@pytest.mark.documented
+def test_more_headers_are_signed(raw: RawClient) -> None:
+    """The SDKs for Go and Java sign others than boto3: the length, the trace and the attempt."""
+    body = b"{}"
+    more = {
+        "Accept-Encoding": "identity",
+        "Amz-Sdk-Invocation-Id": "6c3d8c5b-5b2b-4c3f-8d0f-0d0b3c1f6a5e",
+        "Amz-Sdk-Request": "attempt=1; max=3",
+        "Content-Length": str(len(body)),
+    }
+    headers = raw.headers("ListClusters", body, **more)
+    signed = headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    assert {"content-length", "amz-sdk-invocation-id", "amz-sdk-request"} <= set(signed)
+    assert raw.send(headers, body).status == 200
+    # A header that was signed, and is another now.
+    check(raw.send({**headers, "Amz-Sdk-Request": "attempt=2"}, body), "InvalidSignatureException")
+
+
+@pytest.mark.documented
 @pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
 def test_names_of_headers_in_any_case(raw: RawClient, case: Callable[[str], str]) -> None:
     headers = {case(name): value for name, value in raw.headers().items()}
