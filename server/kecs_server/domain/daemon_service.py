@@ -15,7 +15,6 @@ from kecs_server.domain.events import COUNT_UPDATED
 from kecs_server.domain.instance import ACTIVE
 from kecs_server.domain.instance import ZONE
 from kecs_server.domain.instance import ContainerInstance
-from kecs_server.domain.instance import Space
 from kecs_server.domain.placement import Floor
 from kecs_server.domain.placement import Wish
 from kecs_server.domain.placement import suits
@@ -46,7 +45,7 @@ def seats(cluster: Cluster, service: Service) -> list[ContainerInstance]:
     return [
         instance
         for instance in cluster.instances.values()
-        if instance.status == ACTIVE and suits(Space(instance, without=service.group), wanted)
+        if instance.status == ACTIVE and suits(instance, wanted)
     ]
 
 

@@ -210,14 +210,15 @@ def refused(space: Space, wanted: Wish) -> str | None:
     return None
 
 
-def suits(space: Space, wanted: Wish) -> bool:
-    """Whether the task may be on the instance, by its kind, attributes and constraints."""
-    instance = space.instance
-    return (
-        _is_of_kind(instance, wanted)
-        and not _lacks_an_attribute(instance, wanted)
-        and _constrained(space, wanted) is None
-    )
+def suits(instance: ContainerInstance, wanted: Wish) -> bool:
+    """Whether the task may be on the instance, by its kind, attributes and constraints, for which
+    tasks of its own group do not count.
+    """
+    if not _is_of_kind(instance, wanted) or _lacks_an_attribute(instance, wanted):
+        return False
+    if not wanted.expressions and not wanted.is_distinct:
+        return True
+    return _constrained(Space(instance, without=wanted.group), wanted) is None
 
 
 def _lacks_an_attribute(instance: ContainerInstance, wanted: Wish) -> bool:

@@ -33,13 +33,15 @@ from kecs_server.scheduler.service_tasks import stop
 from kecs_server.scheduler.service_tasks import warn
 
 
-def beside_arrivals(service: Service, tasks: Sequence[Task]) -> list[Task]:
+def beside_arrivals(service: Service, tasks: Sequence[Task]) -> Sequence[Task]:
     """The tasks that the desired count is about: those that are to take the place of others in
     another zone count when they are healthy.
     """
     if not service.is_steady:
         # There is other work to do; what has come is as good as any.
         service.arrivals.clear()
+    if not service.arrivals:
+        return tasks
     service.arrivals &= {task.id for task in tasks if task.desired_status == "RUNNING"}
     return [task for task in tasks if task.id not in service.arrivals]
 
@@ -58,7 +60,7 @@ def rebalance(
     :returns: the tasks that it touched.
     """
     retry_at = service.primary.retry_at
-    if not _is_wanted(service):
+    if not _is_wanted(service) or not (service.is_rebalancing or _has_zones(cluster)):
         return []
     if retry_at is not None and retry_at > now:
         moments.append(retry_at)
@@ -94,6 +96,11 @@ def _is_wanted(service: Service) -> bool:
         and service.current is None
         and service.primary.launch_type == "EC2"
     )
+
+
+def _has_zones(cluster: Cluster) -> bool:
+    """Whether there is more than one; where not, no look at a service costs more for this."""
+    return len({each.attributes.get(ZONE) for each in cluster.instances.values()}) > 1
 
 
 def _counts(cluster: Cluster, service: Service, tasks: Sequence[Task]) -> dict[str, int]:
