@@ -1,6 +1,6 @@
 """Our server with as many tasks, services and task definitions as wanted, none of which runs.
 
-It is the server as it is, but for its scheduler, which is not started: tasks stay as RunTask and
+It is the server as it is, but for its scheduler, which is not started: tasks stay as StartTask and
 CreateService leave them. They are made by the operations themselves, without HTTP.
 As a program it takes their numbers as arguments, prints its port when everything is there, and ends
 with its standard input.
@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,12 +28,15 @@ from kecs_server.serving import RequestHandler
 from kecs_server.settings import ServerSettings
 from werkzeug.serving import make_server
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.ours import REGION
 
-CONTAINER = {"name": "app", "image": "app", "memory": 64}
+CONTAINER: dict[str, Any] = {"name": "app", "image": "app", "memory": 64}
 _SECRET = "benchmark"
 _AT_ONCE = 10
-"""Tasks of one RunTask, the most that ECS takes."""
+"""Tasks of one StartTask, the most that ECS takes."""
+
+_PER_INSTANCE = 100
 
 KEY = derive_credentials(_SECRET, "benchmark/main")
 
@@ -75,8 +79,9 @@ def _fill(environment: Environment, tasks: int, services: int, definitions: int)
     access = environment.realms.access(KEY.access_key)
     call = Call(realm=access.realm, account=access.account, region=REGION)
 
-    def do(operation: str, **params: Any) -> None:
-        all_operations().operations()[operation].handler(call, params)
+    def do(operation: str, **params: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = all_operations().operations()[operation].handler(call, params)
+        return answer
 
     do("CreateCluster", clusterName="default")
     for number in range(definitions):
@@ -92,8 +97,24 @@ def _fill(environment: Environment, tasks: int, services: int, definitions: int)
             taskDefinition=name_of(0),
             desiredCount=0,
         )
-    for _ in range(tasks // _AT_ONCE):
-        do("RunTask", taskDefinition=name_of(0), count=_AT_ONCE)
+    arns = [_instance(do) for _ in range(tasks // _PER_INSTANCE)]
+    for begin in range(0, len(arns), _AT_ONCE):
+        for _ in range(_PER_INSTANCE):
+            answer = do(
+                "StartTask",
+                taskDefinition=name_of(0),
+                containerInstances=arns[begin : begin + _AT_ONCE],
+            )
+            if answer["failures"]:
+                raise BenchmarkError(f"a task was not placed: {answer['failures'][0]}")
+
+
+def _instance(do: Callable[..., dict[str, Any]]) -> str:
+    """The ARN of a new one that has room for its tasks."""
+    room = {"type": "INTEGER", "integerValue": _PER_INSTANCE * CONTAINER["memory"]}
+    resources = [{"name": name, **room} for name in ("CPU", "MEMORY")]
+    answer = do("RegisterContainerInstance", totalResources=resources)
+    return str(answer["containerInstance"]["containerInstanceArn"])
 
 
 if __name__ == "__main__":

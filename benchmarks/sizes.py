@@ -65,6 +65,14 @@ def measure(plan: Plan) -> list[Row]:
         ]
         middle = zip(_pages(few_client).items(), _pages(many_client).values(), strict=True)
         rows += [_growth(name, few_call, call, plan) for (name, few_call), call in middle]
+        rows.append(
+            _growth(
+                "DescribeContainerInstances (1)",
+                _instances(few_client),
+                _instances(many_client),
+                plan,
+            )
+        )
         return [*rows, _registration(few_client, plan)]
 
 
@@ -120,6 +128,13 @@ def _pages(client: ECSClient) -> dict[str, Call]:
         token = tokens[len(tokens) // 2]
         calls[f"{name}, {_PAGE} from the middle"] = partial(call, maxResults=_PAGE, nextToken=token)
     return calls
+
+
+def _instances(client: ECSClient) -> Call:
+    """One, with its share of the tasks."""
+    tasks = client.list_tasks(maxResults=1)["taskArns"]
+    arn = client.describe_tasks(tasks=tasks)["tasks"][0]["containerInstanceArn"]
+    return partial(client.describe_container_instances, containerInstances=[arn])
 
 
 def _rows(name: str, few: Call, more: Call, peers: Mapping[str, Call], plan: Plan) -> list[Row]:
