@@ -51,6 +51,7 @@
       tab.tabIndex = each === name ? 0 : -1;
       byId(each).hidden = each !== name;
     }
+    byId("zoom").hidden = name !== "timeline";
     if (name === "timeline") timeline.update();
     else entries.render();
   }
