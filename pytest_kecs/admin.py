@@ -407,9 +407,16 @@ class AdminClient:
             with connection.getresponse() as response:
                 return response.status, response.read()
         except BaseException:
-            # Also when a signal's handler raised: the next call would read the rest of this answer.
-            connection.close()
+            # Also when a signal's handler raised: the next call would read the rest of this answer,
+            # or follow the beginning of this request, which the connection keeps when it is closed.
+            self._forget(connection)
             raise
+
+    def _forget(self, connection: http.client.HTTPConnection) -> None:
+        with self._lock:
+            known = self._connections.items()
+            self._connections = {key: each for key, each in known if each is not connection}
+        connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
         key = (os.getpid(), threading.get_ident())

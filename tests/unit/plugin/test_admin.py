@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import os
 import socket
@@ -275,6 +276,27 @@ def test_a_kept_connection_that_was_closed_is_made_anew_once() -> None:
         with pytest.raises(ServerGone, match="is not there"):
             client.reset()
         assert len(peer.requests) == 5
+
+
+@pytest.mark.parametrize("interrupted", ["putrequest", "putheader", "endheaders", "getresponse"])
+def test_a_call_after_one_that_was_interrupted_is_clean(
+    monkeypatch: pytest.MonkeyPatch, interrupted: str
+) -> None:
+    with serving(*[(200, {})] * 3) as (peer, client):
+        client.stop()
+        work = getattr(http.client.HTTPConnection, interrupted)
+
+        def interrupt(*arguments: Any, **named: Any) -> None:
+            work(*arguments, **named)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(http.client.HTTPConnection, interrupted, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                client.stop()
+        assert client.reset() == {}
+        assert [path for _, path, *_ in peer.requests][-1] == "/_kecs/reset"
+        assert peer.requests[-1][2]["Authorization"].startswith("Basic ")
 
 
 def test_a_new_connection_that_is_closed_is_not_tried_again() -> None:
