@@ -91,6 +91,32 @@ def test_what_happened_is_there(show: Show) -> None:
     assert "clock +5 min" in browser.find_element(By.ID, "axis").text
 
 
+def test_each_life_of_a_container_has_a_bar(show: Show) -> None:
+    restarted = task(0)
+    recording = recorded([restarted])
+    begin = restarted["created"]
+    recording.recording["entries"] += [
+        {"at": begin + at, "kind": "task", "subject": restarted["arn"], "text": f"container {text}"}
+        for at, text in [
+            (0.05, "app RUNNING"),
+            (0.1, "side RUNNING"),
+            (0.15, "app exited with 1, to be restarted"),
+            (0.2, "app RUNNING"),
+            (0.25, "app exited with 0, to be restarted"),
+            (0.3, "app RUNNING"),
+            (0.5, "app STOPPED, exit code 0"),
+        ]
+    ]
+    browser = show(recording)
+    bars = attributes(browser, ".row.container .bar", "class")
+    assert bars == ["bar failed", "bar done", "bar done", "bar done"]
+    widths = browser.execute_script(
+        "return [...document.querySelectorAll('.row.container .bar')]"
+        ".map((each) => parseFloat(each.style.width))"
+    )
+    assert [round(width / widths[1]) for width in widths] == [2, 1, 4, 9]
+
+
 def test_nothing_is_loaded_and_nothing_runs(show: Show) -> None:
     evil = task(0, exit_code=1)
     evil["stoppedReason"] = evil["containers"][0]["reason"] = EVIL

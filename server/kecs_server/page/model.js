@@ -64,6 +64,30 @@ class Model {
     return at == null ? this.now : this.wall(at);
   }
 
+  // From each start of a container to the end that followed; of those that are not kept any more,
+  // the last is known.
+  lives(task, container) {
+    const found = [];
+    for (const entry of this.marksOf.get(task.arn) || []) {
+      if (!entry.text.startsWith(`container ${container.name} `)) continue;
+      const last = found[found.length - 1];
+      if (entry.text.endsWith(" RUNNING")) found.push({ begin: entry.wall, end: null, failed: false });
+      else if (last && last.end === null && / STOPPED| exited with /.test(entry.text)) {
+        last.end = entry.wall;
+        last.failed = / exited with (?!0,)/.test(entry.text);
+      }
+    }
+    if (!found.length && container.started != null) {
+      found.push({ begin: this.wall(container.started), end: null, failed: false });
+    }
+    const last = found[found.length - 1];
+    if (last && container.status === "STOPPED") {
+      last.end ??= this.end(container.finished ?? task.stopped);
+      last.failed = containerFailed(container, task);
+    }
+    return found;
+  }
+
   _marks() {
     const marks = new Map();
     for (const entry of this.sorted) {

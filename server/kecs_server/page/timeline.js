@@ -325,15 +325,17 @@ class Timeline {
   _container(row, track) {
     const { container, task } = row;
     const { model } = this;
+    for (const life of model.lives(task, container)) {
+      const kind = life.failed ? "failed" : life.end === null ? "running open" : "done";
+      track.append(this._bar(kind, life.begin, life.end ?? model.now));
+    }
     if (container.started != null) {
       const end = container.status === "STOPPED" ? container.finished : task.stopped;
-      const kind = row.failed ? "failed" : container.status === "STOPPED" ? "done" : "running";
-      track.append(this._bar(kind + (end == null ? " open" : ""), model.wall(container.started), model.end(end)));
       track.append(this._placed("span", { class: row.failed ? "end failed" : "end" }, model.end(end), outcome(container)));
     }
     for (const entry of model.marksOf.get(task.arn) || []) {
       if (!entry.text.startsWith(`container ${container.name} `)) continue;
-      if (/RUNNING$|STOPPED| exit/.test(entry.text) && !/restart/.test(entry.text)) continue;
+      if (/RUNNING$|STOPPED| exited /.test(entry.text)) continue;
       track.append(this._placed("div", { class: entryFailed(entry) ? "mark failed" : "mark", title: entry.text }, entry.wall));
     }
     return {
