@@ -32,7 +32,16 @@ def has_failed(service: Mapping[str, Any]) -> bool:
 
 
 def is_stable(service: Mapping[str, Any]) -> bool:
-    """The counts alone can be right for the instant at which tasks that exit at once all run."""
+    """The counts alone can be right for the instant at which tasks that exit at once all run.
+
+    Task sets say themselves whether they are stable (`stabilityStatus`).
+    """
+    task_sets = service.get("taskSets", ())
+    if task_sets:
+        return all(
+            each["stabilityStatus"] == "STEADY_STATE" and each["status"] != "DRAINING"
+            for each in task_sets
+        )
     one_deployment = len(service.get("deployments", ())) <= 1
     has_all = service["runningCount"] == service["desiredCount"]
     newest = [event["message"] for event in service.get("events", ())][:1]

@@ -195,8 +195,9 @@ class Kecs(EventMethods):
         cluster: str | None = None,
     ) -> dict[str, Any]:
         """Wait until the service has one deployment and is in its steady state: all its tasks run,
-        and have done so for long enough. Returns the service as DescribeServices gives it. It gives
-        up on a service whose deployment failed and is not rolled back.
+        and have done so for long enough. A service of task sets is stable when all these are.
+        Returns the service as DescribeServices gives it. It gives up on a service whose deployment
+        failed and is not rolled back.
         """
         name, cluster = _service_located(service, cluster)
 

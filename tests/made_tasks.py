@@ -36,9 +36,9 @@ def made_host(cluster: Cluster, number: int = 1, **host: Any) -> ContainerInstan
     return instance
 
 
-def made_task(body: dict[str, Any], *, launch_type: str = "EC2") -> Task:
-    """:param body: of the task definition, as it would be registered."""
-    definition = TaskDefinition(
+def made_definition(body: dict[str, Any]) -> TaskDefinition:
+    """:param body: as it would be registered."""
+    return TaskDefinition(
         arn="arn",
         family="f",
         revision=1,
@@ -48,6 +48,11 @@ def made_task(body: dict[str, Any], *, launch_type: str = "EC2") -> Task:
         registered_at=0.0,
         registered_by="me",
     )
+
+
+def made_task(body: dict[str, Any], *, launch_type: str = "EC2") -> Task:
+    """:param body: of the task definition, as it would be registered."""
+    definition = made_definition(body)
     return new_task(
         Launch(
             account="1" * 12,

@@ -81,6 +81,11 @@ class ServiceDeploymentNotFoundException(EcsError):
         super().__init__("Service deployment not found.")
 
 
+class TaskSetNotFoundException(EcsError):
+    def __init__(self) -> None:
+        super().__init__("The specified task set does not exist.")
+
+
 class GatewayNotFoundException(EcsError):
     def __init__(self) -> None:
         super().__init__("Gateway not found.")

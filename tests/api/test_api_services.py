@@ -14,7 +14,6 @@ from api_steps import register
 from api_steps import register_fargate
 from api_steps import task
 from api_steps import wait_stable
-from botocore.exceptions import ClientError
 from service_steps import INVALID
 from service_steps import PREFIX
 from service_steps import create
@@ -197,26 +196,6 @@ def test_refused_as_by_run_task(app: Any, params: dict[str, Any], code: str, mes
 def test_bad_names(app: Any, name: str) -> None:
     request = {"serviceName": name, "taskDefinition": "app", "desiredCount": 1}
     assert refusal(app.create_service, **request)[0] == INVALID
-
-
-@pytest.mark.ours
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"deploymentController": {"type": "EXTERNAL"}, "taskDefinition": None},
-        {"deploymentController": {"type": "CODE_DEPLOY"}},
-    ],
-    ids=str,
-)
-def test_not_there_yet(app: Any, params: dict[str, Any]) -> None:
-    request = {"serviceName": "s", "taskDefinition": "app", "desiredCount": 1, **params}
-    request = {name: value for name, value in request.items() if value is not None}
-    with pytest.raises(ClientError) as caught:
-        app.create_service(**request)
-    answer = caught.value.response
-    assert answer["Error"]["Code"] == "NotImplementedException"
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 501
-    assert answer["Error"]["Message"]
 
 
 def test_what_create_returns(app: Any) -> None:

@@ -75,7 +75,10 @@ KINDS: dict[str | int, str] = {
     "serviceArn": "service/default/express",
     "services": "service/default/web",
     "task": "task/default/" + "0" * 32,
+    "primaryTaskSet": "task-set/default/external/ecs-svc/1",
     "taskDefinition": "task-definition/app:1",
+    "taskSet": "task-set/default/external/ecs-svc/1",
+    "taskSets": "task-set/default/external/ecs-svc/1",
     "tasks": "task/default/" + "0" * 32,
 }
 """What members of requests refer to: as an ARN that is not the caller's, it is refused."""
@@ -342,6 +345,7 @@ def _filled(value: Any, names: Structure) -> Any:
     return names[value[1:]] if isinstance(value, str) and value.startswith("@") else value
 
 
+_TASK_SET = {"cluster": "default", "service": "external", "taskSet": "@task set"}
 _BASES: dict[str, Structure] = {
     "AssociateGatewayWithCluster": {"gateway": "front", "cluster": "default"},
     "CreateDaemon": {
@@ -390,6 +394,15 @@ _BASES: dict[str, Structure] = {
     },
     "CreateCluster": {"clusterName": "new"},
     "ContinueServiceDeployment": {"serviceDeploymentArn": "@deployment", "hookId": "@hook"},
+    "CreateTaskSet": {"cluster": "default", "service": "external", "taskDefinition": "app"},
+    "DeleteTaskSet": {**_TASK_SET, "force": True},
+    "DescribeTaskSets": {"cluster": "default", "service": "external", "taskSets": ["@task set"]},
+    "UpdateServicePrimaryTaskSet": {
+        "cluster": "default",
+        "service": "external",
+        "primaryTaskSet": "@task set",
+    },
+    "UpdateTaskSet": {**_TASK_SET, "scale": {"value": 50, "unit": "PERCENT"}},
     "CreateService": {"serviceName": "new", "taskDefinition": "app", "desiredCount": 1},
     "DeleteAccountSetting": {"name": "containerInsights"},
     "DeleteCapacityProvider": {"capacityProvider": "group"},
@@ -460,9 +473,39 @@ _ON_FARGATE = {
     "networkConfiguration": NETWORK,
     "platformVersion": "1.4.0",
 }
+_BALANCER = {
+    "targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/x/01",
+    "containerName": "app",
+    "containerPort": 80,
+}
 _MORE: dict[str, list[Structure]] = {
     "CreateService": [
-        {"serviceName": "new", "desiredCount": 1, "gatewayConnectors": _CONNECTORS, **_ON_FARGATE}
+        {"serviceName": "new", "desiredCount": 1, "gatewayConnectors": _CONNECTORS, **_ON_FARGATE},
+        {
+            "serviceName": "new",
+            "deploymentController": {"type": "EXTERNAL"},
+            "placementConstraints": [{"type": "distinctInstance"}],
+            "deploymentConfiguration": {"maximumPercent": 150},
+        },
+        {
+            "serviceName": "new",
+            "desiredCount": 1,
+            "taskDefinition": "far",
+            "launchType": "FARGATE",
+            "networkConfiguration": NETWORK,
+            "deploymentController": {"type": "CODE_DEPLOY"},
+            "loadBalancers": [_BALANCER],
+        },
+    ],
+    "CreateTaskSet": [
+        {
+            "cluster": "default",
+            "service": "external",
+            "loadBalancers": [_BALANCER],
+            "externalId": "x",
+            "scale": {"value": 12.5},
+            **_ON_FARGATE,
+        }
     ],
     "RunTask": [_ON_FARGATE],
     "SubmitTaskStateChange": [
@@ -497,6 +540,9 @@ _MORE: dict[str, list[Structure]] = {
             },
         }
     ],
-    "UpdateService": [{"service": "behind", "gatewayConnectors": _CONNECTORS}],
+    "UpdateService": [
+        {"service": "behind", "gatewayConnectors": _CONNECTORS},
+        {"service": "external", "desiredCount": 3, "healthCheckGracePeriodSeconds": 5},
+    ],
 }
 """Requests that make an operation look at members which the first one leaves alone."""

@@ -115,6 +115,7 @@ class World:
         return {
             **self._make_gateways(),
             **self._make_daemon(),
+            "task set": self._make_task_set(),
             "express": express["service"]["serviceArn"],
             "cluster": self.arn("cluster/default"),
             "instance": instance,
@@ -128,6 +129,23 @@ class World:
             "revision": made["service"]["currentServiceRevisions"][0]["arn"],
             "hook": self._paused(deployment),
         }
+
+    def _make_task_set(self) -> str:
+        """The id of one that is not primary."""
+        self.get(
+            "CreateService",
+            serviceName="external",
+            desiredCount=2,
+            deploymentController={"type": "EXTERNAL"},
+        )
+        made = self.get(
+            "CreateTaskSet",
+            cluster="default",
+            service="external",
+            taskDefinition="app",
+            scale={"value": 100},
+        )
+        return str(made["taskSet"]["id"])
 
     def _make_daemon(self) -> dict[str, Any]:
         """On a provider of managed instances."""

@@ -119,7 +119,7 @@ class Cluster:
             service.status != INACTIVE
             and any(
                 item["capacityProvider"] == name
-                for deployment in service.deployments
+                for deployment in service.in_place
                 for item in deployment.capacity_provider_strategy
             )
             for service in self.services.values()

@@ -210,14 +210,16 @@ def _frozen(service: Service, live: Mapping[str, int]) -> dict[str, int]:
 
 
 def weights(service: Service, kind: str) -> dict[str, float]:
-    """Percent of the `production` or `test` traffic that each revision has, by its number.
+    """Percent of the `production` or `test` traffic that each revision has, by its number. Of task
+    sets the primary one has all.
 
     What balances the service's load reads this; a revision's target groups are those that
     `Deployment.uses_alternate` says.
     """
     way = service.history[-1] if service.history else None
     if way is None or not way.is_side_by_side or way.status in (SUCCESSFUL, ROLLBACK_SUCCESSFUL):
-        return {service.primary.number: stages.WHOLE}
+        foremost = service.foremost
+        return {foremost.number: stages.WHOLE} if foremost else {}
     share = way.production_weight if kind == "production" else way.test_weight
     source = source_of(service)
     result = {way.target.number: share}

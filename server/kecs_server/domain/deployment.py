@@ -6,6 +6,7 @@ A `Deployment` is what DescribeServices lists, and the service revision of the s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -96,6 +97,19 @@ class Deployment:
     @property
     def id(self) -> str:
         return f"ecs-svc/{self.number}"
+
+    def note_healthy(self, tasks: Iterable[str]) -> bool:
+        """These are the healthy tasks now. One that has become so ends the failures in a row
+        (ecs-facts 8.1).
+
+        :returns: whether one has.
+        """
+        healthy = frozenset(tasks)
+        has_new = not healthy <= self.healthy_tasks
+        self.healthy_tasks = healthy
+        if has_new:
+            self.failed_tasks = 0
+        return has_new
 
     def again(self, now: float) -> Deployment:
         """A new deployment of the same things."""

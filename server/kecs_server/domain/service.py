@@ -25,6 +25,9 @@ from kecs_server.domain.tags import Tags
 from kecs_server.domain.target import Target
 from kecs_server.domain.target import TargetGroups
 from kecs_server.domain.target import targets_of
+from kecs_server.domain.task_set import ECS
+from kecs_server.domain.task_set import PRIMARY
+from kecs_server.domain.task_set import TaskSet
 
 Structure = dict[str, Any]
 
@@ -81,6 +84,9 @@ class Service:
     enable_managed_tags: bool = False
     enable_execute_command: bool = False
     gateway_connectors: list[Structure] = field(default_factory=list)
+    controller: str = ECS
+    """Who deploys it: of any but ECS it has task sets, and no deployments."""
+    task_sets: list[TaskSet] = field(default_factory=list)
     express: Express | None = None
     """What makes it an Express service."""
     deployments: list[Deployment] = field(default_factory=list)
@@ -124,12 +130,62 @@ class Service:
 
     @property
     def primary(self) -> Deployment:
+        """Of a service that ECS deploys."""
         return self.deployments[0]
+
+    @property
+    def has_task_sets(self) -> bool:
+        return self.controller != ECS
+
+    @property
+    def foremost(self) -> Deployment | None:
+        """What the service shows for its own: the PRIMARY deployment, or what the primary task set
+        puts in place; None: no task set is primary.
+        """
+        if not self.has_task_sets:
+            return self.primary
+        primary = (each.deployment for each in self.task_sets if each.is_primary)
+        return next(primary, None)
+
+    def task_set(self, identifier: str) -> TaskSet | None:
+        """:param identifier: `ecs-svc/N`."""
+        return next((each for each in self.task_sets if each.id == identifier), None)
+
+    def begin_with(self, deployment: Deployment, now: float) -> None:
+        """Have a first task set, the primary one, for all tasks of the service."""
+        first = TaskSet(
+            arn=f"{self.task_set_prefix}/{deployment.id}",
+            deployment=deployment,
+            scale=100.0,
+            status=PRIMARY,
+            updated_at=now,
+            stability_at=now,
+        )
+        first.follow(self.desired_count, now)
+        self.task_sets.append(first)
+
+    def make_primary(self, task_set: TaskSet, now: float) -> None:
+        """The service shows what it puts in place; the one that was primary is ACTIVE."""
+        for each in self.task_sets:
+            if each.is_primary and each is not task_set:
+                each.demote(now)
+        if not task_set.is_primary:
+            task_set.promote(now)
+
+    @property
+    def in_place(self) -> list[Deployment]:
+        """Everything that may have tasks: deployments, or what task sets put in place."""
+        return [*self.deployments, *(each.deployment for each in self.task_sets)]
 
     @property
     def current(self) -> ServiceDeployment | None:
         """The service deployment that is under way."""
         return self.history[-1] if self.history and not self.history[-1].has_ended else None
+
+    @property
+    def task_set_prefix(self) -> str:
+        """What the ARNs of its task sets begin with, up to their ids."""
+        return self.arn.replace(":service/", ":task-set/", 1)
 
     def revision_arn(self, revision: Deployment) -> str:
         return self._arn_below("service-revision", revision.number)
@@ -176,9 +232,12 @@ class Service:
     def is_visible(self, now: float) -> bool:
         return self.forgotten_at is None or now < self.forgotten_at
 
-    def add_event(self, message: str, now: float) -> None:
-        """Newest first, at most 100 (ecs-facts 7.7). `message` follows `(service X) `."""
-        text = self._event_text(message)
+    def add_event(self, message: str, now: float, *, of: str | None = None) -> None:
+        """Newest first, at most 100 (ecs-facts 7.7). `message` follows `(service X) `.
+
+        :param of: the id of the deployment or task set that it is about.
+        """
+        text = self._event_text(message, of)
         self.events.appendleft(ServiceEvent(id=new_uuid(), created_at=now, message=text))
         self.news.append((now, text))
 
@@ -196,9 +255,11 @@ class Service:
         if name != DEPLOYMENT_FAILED:
             self.give_notice(name, now)
 
-    def has_event(self, message: str, since: float) -> bool:
-        text = self._event_text(message)
+    def has_event(self, message: str, since: float, *, of: str | None = None) -> bool:
+        text = self._event_text(message, of)
         return any(event.message == text and event.created_at >= since for event in self.events)
 
-    def _event_text(self, message: str) -> str:
+    def _event_text(self, message: str, of: str | None) -> str:
+        if any(task_set.id == of for task_set in self.task_sets):
+            return f"(service {self.name}, taskSet {of}) {message}"
         return f"(service {self.name}) {message}"

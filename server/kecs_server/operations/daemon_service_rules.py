@@ -1,8 +1,7 @@
 """What CreateService and UpdateService refuse of DAEMON services.
 
 The texts are those of public reports of AWS's answers and of ecs-facts 7.1; those of load
-balancers, volumes, controllers and deployment strategies, which the documentation rules out, are
-ours.
+balancers, volumes and deployment strategies, which the documentation rules out, are ours.
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ Structure = dict[str, Any]
 
 DEFAULTS: Structure = {"minimumHealthyPercent": 0, "maximumPercent": 100}
 """What a DAEMON service's deployment configuration has where nothing is said (ecs-facts 7.2)."""
-
-_CONTROLLED = "ECS"
 
 
 def check_count(params: Structure) -> None:
@@ -38,11 +35,6 @@ def check_new(params: Structure, *, on_fargate: bool, strategy: list[Structure])
     _check_strategy(strategy)
     if on_fargate:
         raise _refusal("the FARGATE launch type", "Change the launch type and try again")
-    controller = params.get("deploymentController", {}).get("type", _CONTROLLED)
-    if controller != _CONTROLLED:
-        raise _refusal(
-            f"the {controller} deployment controller", "Change the deployment controller"
-        )
     if params.get("placementStrategy"):
         _refuse_placement()
 

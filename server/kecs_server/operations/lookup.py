@@ -41,6 +41,7 @@ _MOST_PARTS = {
     "service": 2,
     "task": 2,
     "task-definition": 1,
+    "task-set": 4,
 }
 """Segments after the kind in an ARN; the short forms have one (ecs-facts 2.1)."""
 
@@ -144,7 +145,7 @@ def _definitions_in_use(call: Call) -> Iterator[TaskDefinition]:
             yield task.task_definition
         for service in cluster.services.values():
             if service.status != INACTIVE:
-                yield from (deployment.task_definition for deployment in service.deployments)
+                yield from (deployment.task_definition for deployment in service.in_place)
 
 
 def split_definition(

@@ -133,18 +133,28 @@ def check_network(params: Structure, definition: TaskDefinition, capacity: Capac
 def check_placement(params: Structure, definition: TaskDefinition, capacity: Capacity) -> None:
     """:raises InvalidParameterException: a constraint or strategy is not valid (ecs-facts 11.4)."""
     constraints = params.get("placementConstraints", [])
-    strategies = params.get("placementStrategy", [])
-    if (constraints or strategies) and capacity.is_fargate:
+    if (constraints or params.get("placementStrategy")) and capacity.is_fargate:
         raise InvalidParameterException(
             "Placement constraints and strategies are not supported with the FARGATE launch type."
         )
-    if len(constraints) + len(definition.body["placementConstraints"]) > MAX_CONSTRAINTS:
+    check_rules(params, definition.body["placementConstraints"])
+
+
+def check_rules(params: Structure, further: Sequence[Structure] = ()) -> None:
+    """What placement constraints and strategies may say, whatever is placed.
+
+    :param further: the constraints of the definition.
+    :raises InvalidParameterException: one is not valid (ecs-facts 11.4).
+    """
+    constraints = params.get("placementConstraints", [])
+    strategies = params.get("placementStrategy", [])
+    if len(constraints) + len(further) > MAX_CONSTRAINTS:
         raise InvalidParameterException(f"Maximum number of constraints is {MAX_CONSTRAINTS}.")
     if len(strategies) > MAX_STRATEGIES:
         raise InvalidParameterException(f"Maximum number of strategies is {MAX_STRATEGIES}.")
     for constraint in constraints:
         _check_constraint(constraint)
-    for constraint in (*definition.body["placementConstraints"], *constraints):
+    for constraint in (*further, *constraints):
         _check_expression(constraint.get("expression"))
     for strategy in strategies:
         _check_strategy(strategy)

@@ -9,7 +9,6 @@ from kecs_server.domain.service import REPLICA
 from kecs_server.domain.target import is_target_group_arn
 from kecs_server.domain.task_definition import TaskDefinition
 from kecs_server.errors import InvalidParameterException
-from kecs_server.errors import NotImplementedException
 from kecs_server.operations import daemon_service_rules
 from kecs_server.operations.discovery import check_connect
 from kecs_server.operations.discovery import check_registries
@@ -25,15 +24,6 @@ MAX_GRACE = 2_147_483_647
 
 _STRATEGIES = (REPLICA, DAEMON)
 _MAX_TOKEN = 36
-
-
-def refuse_what_is_to_come(params: Structure) -> None:
-    """:raises NotImplementedException: a service of a kind that this server cannot run yet."""
-    controller = params.get("deploymentController", {}).get("type", "ECS")
-    if controller != "ECS":
-        raise NotImplementedException(
-            f"pytest-kecs has no deployment controller {controller} yet; ECS works."
-        )
 
 
 def check_token(token: str | None) -> None:
@@ -92,10 +82,7 @@ def check_links(params: Structure, settings: Structure, definition: TaskDefiniti
         raise InvalidParameterException(
             "Health check grace period is only valid for services configured to use load balancers"
         )
-    if grace is not None and not 0 <= grace <= MAX_GRACE:
-        raise InvalidParameterException(
-            f"healthCheckGracePeriodSeconds must be between 0 and {MAX_GRACE}."
-        )
+    check_grace(grace)
     if len(balancers) > MAX_TARGET_GROUPS:
         raise InvalidParameterException(
             f"A service can have at most {MAX_TARGET_GROUPS} load balancers."
@@ -112,6 +99,14 @@ def check_links(params: Structure, settings: Structure, definition: TaskDefiniti
             "A role is only for services with load balancers whose network mode is not awsvpc."
         )
     check_connect(settings.get("serviceConnectConfiguration", {}), definition)
+
+
+def check_grace(grace: int | None) -> None:
+    """:raises InvalidParameterException: not seconds that the model allows."""
+    if grace is not None and not 0 <= grace <= MAX_GRACE:
+        raise InvalidParameterException(
+            f"healthCheckGracePeriodSeconds must be between 0 and {MAX_GRACE}."
+        )
 
 
 def _check_balancer(balancer: Structure, definition: TaskDefinition) -> None:

@@ -13,6 +13,7 @@ from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
 from kecs_server.domain.task import Task
+from kecs_server.domain.task_set import TaskSet
 from kecs_server.operations.placement import resolved_platform
 from kecs_server.operations.views import timestamp
 from kecs_server.operations.views import without_absent
@@ -30,7 +31,7 @@ _OF_DEPLOYMENT = (
 
 def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) -> Structure:
     tasks = cluster.service_tasks(service.name)
-    primary = service.primary
+    foremost = service.foremost
     way = service.current
     is_inactive = service.status == INACTIVE
     deployments = [] if is_inactive else service.deployments
@@ -38,21 +39,22 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "serviceArn": service.arn,
         "serviceName": service.name,
         "clusterArn": service.cluster_arn,
-        "loadBalancers": [],
-        "serviceRegistries": [],
         "status": service.status,
         "desiredCount": service.desired_count,
         "runningCount": _count(tasks, Status.RUNNING),
         "pendingCount": _count_pending(tasks),
-        **capacity_of(primary),
-        "platformVersion": primary.platform_version,
-        "platformFamily": "Linux" if primary.platform_version else None,
-        "taskDefinition": primary.task_definition.arn,
+        **_own(foremost),
         "deploymentConfiguration": service.deployment_configuration,
         "deployments": [
-            _deployment_view(deployment, tasks, is_primary=deployment is primary)
+            _deployment_view(deployment, tasks, is_primary=deployment is foremost)
             for deployment in deployments
         ],
+        "taskSets": [
+            task_set_view(service, task_set, tasks, with_tags=with_tags)
+            for task_set in service.task_sets
+        ]
+        if service.has_task_sets
+        else None,
         "roleArn": _role_arn(service),
         "events": [
             {
@@ -66,10 +68,9 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "currentServiceRevisions": [revision_summary(service, each, tasks) for each in deployments],
         "placementConstraints": [],
         "placementStrategy": [],
-        "networkConfiguration": primary.network_configuration,
         "healthCheckGracePeriodSeconds": 0,
         "schedulingStrategy": service.scheduling_strategy,
-        "deploymentController": {"type": "ECS"},
+        "deploymentController": {"type": service.controller},
         "createdBy": service.created_by,
         "enableECSManagedTags": service.enable_managed_tags,
         "propagateTags": service.propagate_tags,
@@ -78,10 +79,28 @@ def service_view(service: Service, cluster: Cluster, *, with_tags: bool = True) 
         "resourceManagementType": service.resource_management_type,
         "tags": service.tags if with_tags else [],
         "currentServiceDeployment": service.deployment_arn(way) if way else None,
-        **{name: primary.settings[name] for name in _OF_SERVICE if name in primary.settings},
         **service.settings,
     }
     return without_absent(view)
+
+
+def _own(foremost: Deployment | None) -> Structure:
+    """What the service is as a whole: as its foremost deployment or task set."""
+    if foremost is None:
+        return {"launchType": "EC2", **_links(None)}
+    return {
+        **capacity_of(foremost),
+        "platformVersion": foremost.platform_version,
+        "platformFamily": "Linux" if foremost.platform_version else None,
+        "taskDefinition": foremost.task_definition.arn,
+        "networkConfiguration": foremost.network_configuration,
+        **_links(foremost),
+    }
+
+
+def _links(deployment: Deployment | None) -> Structure:
+    settings = deployment.settings if deployment else {}
+    return {name: settings.get(name, []) for name in _OF_SERVICE}
 
 
 def capacity_of(deployment: Deployment) -> Structure:
@@ -91,11 +110,11 @@ def capacity_of(deployment: Deployment) -> Structure:
 
 
 def _role_arn(service: Service) -> str | None:
-    """The service-linked role, where ECS needs one: awsvpc or a load balancer."""
-    if not service.primary.network_configuration and not service.primary.settings.get(
-        "loadBalancers"
-    ):
-        return None
+    """The service-linked role, where ECS needs one: awsvpc, a load balancer, task sets."""
+    if not service.has_task_sets:
+        primary = service.primary
+        if not primary.network_configuration and not primary.settings.get("loadBalancers"):
+            return None
     arn = parse_arn(service.arn)
     return service_role_arn(arn.region, arn.account) if arn else None
 
@@ -123,6 +142,40 @@ def _deployment_view(
             **{name: own_settings[name] for name in _OF_DEPLOYMENT if name in own_settings},
             "rolloutState": deployment.rollout_state,
             "rolloutStateReason": deployment.rollout_reason,
+        }
+    )
+
+
+def task_set_view(
+    service: Service, task_set: TaskSet, tasks: Sequence[Task], *, with_tags: bool = True
+) -> Structure:
+    """:param tasks: the service's."""
+    deployment = task_set.deployment
+    own = [task for task in tasks if task.started_by == task_set.id]
+    return without_absent(
+        {
+            "id": task_set.id,
+            "taskSetArn": task_set.arn,
+            "serviceArn": service.arn,
+            "clusterArn": service.cluster_arn,
+            "startedBy": task_set.started_by,
+            "externalId": task_set.external_id,
+            "status": task_set.status,
+            "taskDefinition": deployment.task_definition.arn,
+            "computedDesiredCount": task_set.desired_count,
+            "pendingCount": _count_pending(own),
+            "runningCount": _count(own, Status.RUNNING),
+            "createdAt": timestamp(deployment.created_at),
+            "updatedAt": timestamp(task_set.updated_at),
+            **capacity_of(deployment),
+            "platformVersion": resolved_platform(deployment.platform_version),
+            "platformFamily": "Linux" if deployment.platform_version else None,
+            "networkConfiguration": deployment.network_configuration,
+            **_links(deployment),
+            "scale": {"value": task_set.scale, "unit": "PERCENT"},
+            "stabilityStatus": task_set.stability,
+            "stabilityStatusAt": timestamp(task_set.stability_at),
+            "tags": task_set.tags if with_tags else [],
         }
     )
 

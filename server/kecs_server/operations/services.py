@@ -16,9 +16,13 @@ from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import REPLICA
 from kecs_server.domain.service import Service
 from kecs_server.domain.tags import checked_tags
+from kecs_server.domain.task_set import CODE_DEPLOY
+from kecs_server.domain.task_set import ECS
+from kecs_server.domain.task_set import EXTERNAL
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import ServiceNotActiveException
 from kecs_server.errors import ServiceNotFoundException
+from kecs_server.operations import controllers
 from kecs_server.operations import daemon_service_rules
 from kecs_server.operations import discovery
 from kecs_server.operations import lookup
@@ -26,6 +30,7 @@ from kecs_server.operations import placement
 from kecs_server.operations import rebalancing
 from kecs_server.operations import service_rules as rules
 from kecs_server.operations import views
+from kecs_server.operations.deployment_rules import DEFAULTS
 from kecs_server.operations.deployment_rules import checked_configuration
 from kecs_server.operations.gateway_connectors import checked_gateways
 from kecs_server.operations.gateway_connectors import connect
@@ -58,12 +63,13 @@ def create_service(call: Call, params: Structure) -> Structure:
     existing = cluster.services.get(params["serviceName"])
     if existing is not None and _is_repeated(existing, params):
         return {"service": service_view(existing, cluster)}
-    rules.refuse_what_is_to_come(params)
+    controller = controllers.controller_of(params)
+    if controller == EXTERNAL:
+        return _create_external(call, cluster, params)
     if "taskDefinition" not in params:
         raise InvalidParameterException("TaskDefinition can not be blank.")
     definition = lookup.find_usable_definition(call, params["taskDefinition"])
-    if not NAME.match(params["serviceName"]):
-        raise InvalidParameterException("Service name contains invalid characters.")
+    _check_name(params["serviceName"])
     desired = rules.checked_desired_count(params)
     configuration = checked_configuration(params)
     capacity = placement.chosen_capacity(params, cluster, call.now)
@@ -72,6 +78,9 @@ def create_service(call: Call, params: Structure) -> Structure:
     placement.check_placement(params, definition, capacity)
     target = first_target(params, definition, capacity)
     placement.check_platform_fits(definition, target.platform_version, target.strategy)
+    if controller == CODE_DEPLOY:
+        controllers.check_common(params, controller)
+        controllers.check_code_deploy(params)
     rules.check_links(params, target.settings, definition)
     rules.check_sides(configuration, target.settings)
     namespace = discovery.namespace_for(call, cluster, target.settings)
@@ -89,36 +98,16 @@ def create_service(call: Call, params: Structure) -> Structure:
             params, on_fargate=capacity.is_fargate, strategy=capacity.strategy
         )
         daemon_service_rules.check_whole(configuration, target.settings)
-    if existing is not None and existing.status != INACTIVE:
-        raise InvalidParameterException(
-            "Creation of service was not idempotent."
-            if existing.status == ACTIVE
-            else "Unable to Start a service that is still Draining."
-        )
-    service = Service(
-        name=params["serviceName"],
-        arn=call.store.arn(f"service/{cluster.name}/{params['serviceName']}"),
-        cluster_arn=cluster.arn,
-        created_at=call.now,
-        created_by=call.principal,
-        desired_count=desired,
-        scheduling_strategy=strategy or REPLICA,
-        deployment_configuration=configuration,
-        request=params,
-        settings={
-            **{name: params[name] for name in _ECHOED if name in params},
-            rebalancing.MEMBER: rebalanced,
-        },
-        gateway_connectors=connectors,
-        tags=checked_tags(params.get("tags")),
-        propagate_tags=params.get("propagateTags", "NONE"),
-        enable_managed_tags=params.get("enableECSManagedTags", False),
-        enable_execute_command=params.get("enableExecuteCommand", False),
-        target_groups=call.store.target_groups,
-    )
-    deploying.begin(service, target.deployment(call.now, namespace), call.now)
-    cluster.services[service.name] = service
-    call.store.discovery.note(service)
+    service = _new_service(call, cluster, params, desired, configuration)
+    service.scheduling_strategy = strategy or REPLICA
+    service.gateway_connectors = connectors
+    deployment = target.deployment(call.now, namespace)
+    if controller == CODE_DEPLOY:
+        service.begin_with(deployment, call.now)
+    else:
+        service.settings[rebalancing.MEMBER] = rebalanced
+        deploying.begin(service, deployment, call.now)
+        call.store.discovery.note(service)
     have_hosts(call, cluster, capacity.runs_on)
     if service.is_daemon:
         cluster.daemon_service_names.add(service.name)
@@ -126,6 +115,64 @@ def create_service(call: Call, params: Structure) -> Structure:
     connect(call, cluster, service, connectors, gateways)
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
+
+
+def _create_external(call: Call, cluster: Cluster, params: Structure) -> Structure:
+    """A service that has no tasks before it has task sets; only its name is required (7.1)."""
+    controllers.check_external(params)
+    _check_name(params["serviceName"])
+    rules.checked_strategy_name(params.get("schedulingStrategy"))
+    controllers.check_common(params, EXTERNAL)
+    desired = rules.checked_desired_count({"desiredCount": 0, **params})
+    placement.check_rules(params)
+    rules.check_grace(params.get("healthCheckGracePeriodSeconds"))
+    service = _new_service(call, cluster, params, desired, checked_configuration(params))
+    call.realm.touch_service(cluster, service)
+    return {"service": service_view(service, cluster)}
+
+
+def _check_name(name: str) -> None:
+    if not NAME.match(name):
+        raise InvalidParameterException("Service name contains invalid characters.")
+
+
+def _new_service(
+    call: Call, cluster: Cluster, params: Structure, desired: int, configuration: Structure
+) -> Service:
+    """A member of the cluster.
+
+    :raises InvalidParameterException: the name is in use, or the tags are not valid.
+    """
+    name, controller = params["serviceName"], controllers.controller_of(params)
+    existing = cluster.services.get(name)
+    if existing is not None and existing.status != INACTIVE:
+        raise InvalidParameterException(
+            "Creation of service was not idempotent."
+            if existing.status == ACTIVE
+            else "Unable to Start a service that is still Draining."
+        )
+    if controller != ECS:
+        given = params.get("deploymentConfiguration", {})
+        configuration = controllers.reduced(configuration, given)
+    cluster.services[name] = service = Service(
+        name=name,
+        arn=call.store.arn(f"service/{cluster.name}/{name}"),
+        cluster_arn=cluster.arn,
+        created_at=call.now,
+        created_by=call.principal,
+        desired_count=desired,
+        scheduling_strategy=REPLICA,
+        deployment_configuration=configuration,
+        request=params,
+        controller=controller,
+        settings={name: params[name] for name in _ECHOED if name in params},
+        tags=checked_tags(params.get("tags")),
+        propagate_tags=params.get("propagateTags", "NONE"),
+        enable_managed_tags=params.get("enableECSManagedTags", False),
+        enable_execute_command=params.get("enableExecuteCommand", False),
+        target_groups=call.store.target_groups,
+    )
+    return service
 
 
 @registry.operation("UpdateService")
@@ -136,7 +183,9 @@ def update_service(call: Call, params: Structure) -> Structure:
         raise ServiceNotFoundException("Service not found.")
     if service.status != ACTIVE:
         raise ServiceNotActiveException
-    rules.refuse_what_is_to_come(params)
+    if service.has_task_sets:
+        return _update_of_task_sets(call, cluster, service, params)
+    controllers.refuse_change(params)
     if service.is_daemon:
         daemon_service_rules.check_update(params)
     target = updated_target(call, cluster, service, params)
@@ -162,18 +211,9 @@ def update_service(call: Call, params: Structure) -> Structure:
     )
     if service.is_daemon:
         daemon_service_rules.check_whole(configuration, target.settings)
-    for member, attribute in (
-        ("propagateTags", "propagate_tags"),
-        ("enableECSManagedTags", "enable_managed_tags"),
-        ("enableExecuteCommand", "enable_execute_command"),
-    ):
-        if member in params:
-            changes[attribute] = params[member]
     # Nothing is changed before everything was checked.
-    for attribute, value in changes.items():
-        setattr(service, attribute, value)
+    _apply(service, params, changes)
     service.want(service.desired_count)
-    service.settings.update({name: params[name] for name in _ECHOED if name in params})
     if params.get("forceNewDeployment", False) or target != Target.of(service.primary):
         deploying.begin(service, target.deployment(call.now, namespace), call.now)
         call.store.discovery.note(service)
@@ -187,6 +227,50 @@ def update_service(call: Call, params: Structure) -> Structure:
     return {"service": service_view(service, cluster)}
 
 
+def _update_of_task_sets(
+    call: Call, cluster: Cluster, service: Service, params: Structure
+) -> Structure:
+    """What UpdateService can change where task sets say the rest (ecs-facts 8.8)."""
+    controllers.check_update(params, service.controller)
+    changes: Structure = {}
+    if "desiredCount" in params:
+        changes["desired_count"] = rules.checked_new_count(params["desiredCount"])
+    if "deploymentConfiguration" in params:
+        old = service.deployment_configuration
+        given = params["deploymentConfiguration"]
+        changes["deployment_configuration"] = controllers.reduced(
+            checked_configuration(params, {**DEFAULTS, **old}), {**old, **given}
+        )
+    rules.check_grace(params.get("healthCheckGracePeriodSeconds"))
+    placement.check_rules(params)
+    for deployment in service.in_place:
+        capacity = placement.Capacity.of(
+            cluster, deployment.launch_type, deployment.capacity_provider_strategy
+        )
+        rest = {**service.settings, **params}
+        placement.check_placement(rest, deployment.task_definition, capacity)
+    _apply(service, params, changes)
+    for task_set in service.task_sets:
+        task_set.follow(service.desired_count, call.now)
+    service.is_steady = False
+    call.realm.touch_service(cluster, service)
+    return {"service": service_view(service, cluster)}
+
+
+def _apply(service: Service, params: Structure, changes: Structure) -> None:
+    """:param changes: values of the service's attributes."""
+    for member, attribute in (
+        ("propagateTags", "propagate_tags"),
+        ("enableECSManagedTags", "enable_managed_tags"),
+        ("enableExecuteCommand", "enable_execute_command"),
+    ):
+        if member in params:
+            changes[attribute] = params[member]
+    for attribute, value in changes.items():
+        setattr(service, attribute, value)
+    service.settings.update({name: params[name] for name in _ECHOED if name in params})
+
+
 @registry.operation("DeleteService")
 def delete_service(call: Call, params: Structure) -> Structure:
     cluster = lookup.find_cluster(call, params.get("cluster"))
@@ -198,6 +282,8 @@ def delete_service(call: Call, params: Structure) -> Structure:
     service.status = DRAINING
     service.want(0)
     call.store.discovery.forget(service)
+    for task_set in service.task_sets:
+        task_set.drain(call.now)
     connect(call, cluster, service, [], [])
     call.realm.touch_service(cluster, service)
     return {"service": service_view(service, cluster)}
@@ -234,7 +320,7 @@ def list_services(call: Call, params: Structure) -> Structure:
             service
             for service in cluster.services.after(name)
             if service.status == ACTIVE
-            and launch_type in (None, service.primary.launch_type)
+            and launch_type in (None, _launch_type(service))
             and strategy in (None, service.scheduling_strategy)
             and management in (None, service.resource_management_type)
         )
@@ -253,10 +339,18 @@ def _check_stoppable(cluster: Cluster, service: Service) -> None:
         )
 
 
+def _launch_type(service: Service) -> str | None:
+    """As the service shows it."""
+    return service.foremost.launch_type if service.foremost else "EC2"
+
+
 def _is_exchanging(cluster: Cluster, service: Service) -> bool:
-    """Whether older deployments have tasks that nobody has told to stop."""
+    """Whether other deployments or task sets than the foremost have tasks that nobody has told to
+    stop.
+    """
+    foremost = service.foremost.id if service.foremost else None
     return any(
-        task.desired_status == "RUNNING" and task.started_by != service.primary.id
+        task.desired_status == "RUNNING" and task.started_by != foremost
         for task in cluster.service_tasks(service.name)
     )
 

@@ -22,6 +22,7 @@ from kecs_server.operations import services
 from kecs_server.operations import tags
 from kecs_server.operations import task_definitions
 from kecs_server.operations import task_protection
+from kecs_server.operations import task_sets
 from kecs_server.operations import tasks
 from kecs_server.operations.registry import Registry
 
@@ -33,6 +34,7 @@ FAMILIES = {
     "Services": (services, discovery),
     "Express services": (express,),
     "Service deployments": (deployments,),
+    "Task sets": (task_sets,),
     "Daemons": (daemons, daemon_deployments, daemon_task_definitions),
     "Gateways": (gateways,),
     "Container instances": (container_instances, attributes, agent_calls),

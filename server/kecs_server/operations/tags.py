@@ -18,11 +18,13 @@ from kecs_server.domain.tags import merged_tags
 from kecs_server.domain.tags import refuse_reserved
 from kecs_server.domain.task import Task
 from kecs_server.domain.task_definition import TaskDefinition
+from kecs_server.domain.task_set import TaskSet
 from kecs_server.errors import ClientException
 from kecs_server.errors import ClusterNotFoundException
 from kecs_server.errors import InvalidParameterException
 from kecs_server.errors import ResourceNotFoundException
 from kecs_server.errors import ServiceNotFoundException
+from kecs_server.errors import TaskSetNotFoundException
 from kecs_server.operations import lookup
 from kecs_server.operations.daemon_task_definitions import known_definition
 from kecs_server.operations.daemons import find_daemon
@@ -104,6 +106,15 @@ def _task(call: Call, text: str) -> Task:
     return task
 
 
+def _task_set(call: Call, text: str) -> TaskSet:
+    cluster, *names = lookup.own_parts(call, text, "task-set")
+    service = _active_cluster(call, cluster).services.get(names[0] if names else "")
+    task_set = service.task_set("/".join(names[1:])) if service else None
+    if task_set is None:
+        raise TaskSetNotFoundException
+    return task_set
+
+
 def _container_instance(call: Call, text: str) -> ContainerInstance:
     cluster, identifier = _in_cluster(call, text, "container-instance")
     instance = lookup.find_instance(call, cluster, identifier)
@@ -130,6 +141,7 @@ _FINDERS: Mapping[str, Callable[[Call, str], Tagged]] = {
     "service": _service,
     "task": _task,
     "task-definition": _task_definition,
+    "task-set": _task_set,
 }
 """How a thing is found by its ARN, by the ARN's kind: everything that can have tags."""
 

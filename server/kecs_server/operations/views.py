@@ -156,13 +156,15 @@ def _statistics(cluster: Cluster) -> list[Structure]:
         elif status < Status.RUNNING:
             counts[f"pending{word}TasksCount"] += count
     for service in cluster.services.values():
-        word = _TYPE_WORDS[_launch_type(cluster, service.primary)]
+        word = _TYPE_WORDS[_launch_type(cluster, service.foremost)]
         if service.status != "INACTIVE":
             counts[f"{service.status.lower()}{word}ServiceCount"] += 1
     return [{"name": name, "value": str(value)} for name, value in counts.items()]
 
 
-def _launch_type(cluster: Cluster, deployment: Deployment) -> str:
+def _launch_type(cluster: Cluster, deployment: Deployment | None) -> str:
+    if deployment is None:
+        return "EC2"
     strategy = deployment.capacity_provider_strategy
     provider = strategy[0]["capacityProvider"] if strategy else None
     return deployment.launch_type or cluster.launch_type_of(provider)

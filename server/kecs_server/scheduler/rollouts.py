@@ -62,12 +62,9 @@ def note_healthy(service: Service, tasks: Tasks) -> None:
     """A task that has become healthy ends the count of failures (ecs-facts 8.1, 8.2)."""
     breaker = service.deployment_configuration.get("deploymentCircuitBreaker", {})
     for deployment in service.deployments:
-        healthy = tasks.healthy.get(deployment.id, frozenset())
-        if not healthy <= deployment.healthy_tasks:
-            deployment.failed_tasks = 0
-            if breaker.get("resetOnHealthyTask", True):
-                deployment.failures = 0
-        deployment.healthy_tasks = healthy
+        has_new = deployment.note_healthy(tasks.healthy.get(deployment.id, ()))
+        if has_new and breaker.get("resetOnHealthyTask", True):
+            deployment.failures = 0
 
 
 def advance(service: Service, tasks: Tasks, now: float, alarms: Mapping[str, str]) -> Progress:

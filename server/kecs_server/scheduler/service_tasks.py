@@ -6,6 +6,7 @@ Changes the records it is given and returns the tasks it made; the loop publishe
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,14 +99,16 @@ def carry_out(
     deployment: Deployment,
     decided: Plan,
     tasks: Sequence[Task],
+    cause: str,
     now: float,
 ) -> Work:
     """Stop and start the deployment's tasks as was decided, as far as that can be now.
 
     :param tasks: those of the service that have not stopped.
+    :param cause: the id of what is brought about by stopping some.
     """
     stopped = [task for task in tasks if task.id in decided.stop]
-    stop(service, stopped, service.primary.id, now)
+    stop(service, stopped, cause, now)
     failed = [task for task in tasks if task.id in decided.replace]
     stop_failed(service, failed, now)
     touched = stopped + failed
@@ -122,7 +125,7 @@ def carry_out(
 
 def notice(service: Service, task: Task, before: Status, now: float) -> None:
     """A task of the service moved on: see whether the next starts have to wait."""
-    deployment = next((d for d in service.deployments if d.id == task.started_by), None)
+    deployment = next((d for d in service.in_place if d.id == task.started_by), None)
     if deployment is None:
         return
     if task.started_at is None:
@@ -140,7 +143,8 @@ def _count_failed_start(service: Service, deployment: Deployment, now: float) ->
     deployment.failed_tasks += 1
     if not deployment.has_run:
         deployment.failures += 1
-    if deployment.failed_tasks >= IMPAIRED_AFTER and warn(service, _IMPAIRED, now):
+    impaired = deployment.failed_tasks >= IMPAIRED_AFTER
+    if impaired and warn(service, _IMPAIRED, now, of=deployment.id):
         service.give_notice(START_IMPAIRED, now)
     delay = FIRST_RETRY * _doubled(deployment.failed_tasks)
     deployment.retry_at = now + min(delay, LAST_RETRY)
@@ -223,14 +227,15 @@ def start(
         launch = _launch(cluster, service, deployment, None, now)
         started, obstacle = start_on(floor, service, launch, places, count)
         if obstacle is not None:
-            _tell_no_place(service, obstacle, None, now)
+            _tell_no_place(service, deployment, obstacle, None, now)
     else:
         started = _start_anywhere(floor, cluster, service, deployment, count, tasks, now)
     for task in started:
         # Of a task that another agent runs nobody here knows the address.
         task.targets = () if task.is_remote else service.targets_of(deployment)
     if started:
-        service.add_event(f"has started {len(started)} tasks{where}: {_names(started)}.", now)
+        text = f"has started {len(started)} tasks{where}: {_names(started)}."
+        service.add_event(text, now, of=deployment.id)
     return started
 
 
@@ -257,23 +262,41 @@ def _start_anywhere(
         launch = _launch(cluster, service, deployment, provider, now)
         task = start_task(floor, service, launch)
         if isinstance(task, NoPlace):
-            _tell_no_place(service, task, provider, now)
+            _tell_no_place(service, deployment, task, provider, now)
             break
         started.append(task)
     return started
 
 
-def _tell_no_place(service: Service, found: NoPlace, provider: str | None, now: float) -> None:
-    if warn(service, found.text, now):
+def _tell_no_place(
+    service: Service, deployment: Deployment, found: NoPlace, provider: str | None, now: float
+) -> None:
+    if warn(service, found.text, now, of=deployment.id):
         notices.tell_no_place(service, found, provider, now)
 
 
-def warn(service: Service, text: str, now: float) -> bool:
-    """Say what stands in the way, and not again and again; whether it is said now."""
-    is_new = not service.has_event(text, now - EVENT_SUPPRESSION)
+def warn(service: Service, text: str, now: float, *, of: str | None = None) -> bool:
+    """Say what stands in the way, and not again and again; whether it is said now.
+
+    :param of: the id of the deployment or task set in whose way it stands.
+    """
+    is_new = not service.has_event(text, now - EVENT_SUPPRESSION, of=of)
     if is_new:
-        service.add_event(text, now)
+        service.add_event(text, now, of=of)
     return is_new
+
+
+def warn_if_protected(
+    service: Service, task_set: str, desired: int, members: Iterable[Member], now: float
+) -> None:
+    """Say that there are more tasks than desired, none of which may be stopped (ecs-facts 7.7)."""
+    live = [member for member in members if not member.is_stopping]
+    if len(live) > desired < sum(member.is_protected for member in live):
+        text = (
+            f"was unable to reach steady state because task set ({task_set}) was unable to scale "
+            "in. Reason: The number of protected tasks are more than the desired count of tasks."
+        )
+        warn(service, text, now)
 
 
 def _launch(
@@ -330,15 +353,15 @@ def stop(
         want_stopped(task, "ServiceSchedulerInitiated", reason, now)
     if running:
         text = f"has stopped {len(running)} running tasks{where}: {_names(running)}."
-        service.add_event(text, now)
+        service.add_event(text, now, of=cause)
         service.give_notice(TASKS_STOPPED, now)
     if len(running) < len(tasks):
-        service.add_event(f"stopped {len(tasks) - len(running)} pending tasks.", now)
+        service.add_event(f"stopped {len(tasks) - len(running)} pending tasks.", now, of=cause)
 
 
 def stop_failed(service: Service, tasks: Sequence[Task], now: float) -> None:
     _announce_draining(service, tasks, now)
-    deployments = {deployment.id: deployment for deployment in service.deployments}
+    deployments = {deployment.id: deployment for deployment in service.in_place}
     for task in tasks:
         target = targets.failing(task)
         if target is None:
@@ -346,10 +369,10 @@ def stop_failed(service: Service, tasks: Sequence[Task], now: float) -> None:
         else:
             reason = f"Task failed ELB health checks in (target-group {target.group.arn})"
             event = targets.failure_text(task, target)
-        service.add_event(event, now)
-        notices.tell_unhealthy(service, now)
+        service.add_event(event, now, of=task.started_by)
         want_stopped(task, "ServiceSchedulerInitiated", reason, now)
         deployment = deployments[task.started_by or ""]
+        notices.tell_unhealthy(service, deployment, now)
         deployment.failed_tasks += 1
         deployment.failures += 1
 

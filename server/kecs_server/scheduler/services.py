@@ -27,6 +27,7 @@ from kecs_server.domain.stages import SCALE_UP
 from kecs_server.domain.task import Task
 from kecs_server.scheduler import notices
 from kecs_server.scheduler import rollouts
+from kecs_server.scheduler import task_sets
 from kecs_server.scheduler.daemon_services import planned
 from kecs_server.scheduler.rebalancing import beside_arrivals
 from kecs_server.scheduler.rebalancing import rebalance
@@ -35,6 +36,7 @@ from kecs_server.scheduler.service_tasks import carry_out
 from kecs_server.scheduler.service_tasks import member
 from kecs_server.scheduler.service_tasks import stop
 from kecs_server.scheduler.service_tasks import warn
+from kecs_server.scheduler.service_tasks import warn_if_protected
 
 _NO_ALARMS: Mapping[str, str] = {}
 
@@ -55,7 +57,9 @@ def reconcile(
     if service.status == INACTIVE:
         return Outcome((), look_again_at=service.forgotten_at)
     if service.status == DRAINING:
-        return _drain(service, tasks, now)
+        return _drain(cluster, service, tasks, now)
+    if service.has_task_sets:
+        return task_sets.reconcile(cluster, service, tasks, now)
     if service.is_daemon:
         want_all_seats(cluster, service, now)
     moments: list[float] = []
@@ -74,14 +78,14 @@ def reconcile(
     for deployment, decided in _plans(
         cluster, service, beside_arrivals(service, tasks), members, now
     ):
-        work = carry_out(cluster, service, deployment, decided, tasks, now)
+        work = carry_out(cluster, service, deployment, decided, tasks, service.primary.id, now)
         touched += work.touched
         moments += work.moments
         is_waiting = is_waiting or work.is_waiting
     if not touched and not is_waiting:
         _settle(service, seen, now)
         _warn_if_blocked(service, tasks, members, now)
-        _warn_if_protected(service, members, now)
+        warn_if_protected(service, service.primary.id, service.desired_count, members.values(), now)
         touched += rebalance(cluster, service, tasks, members, now, moments)
     at = min((at for at in moments if at > now), default=None)
     return Outcome(touched, progress.calls, at)
@@ -183,22 +187,13 @@ def _warn_if_blocked(
         warn(service, _BLOCKED, now)
 
 
-def _warn_if_protected(service: Service, members: Mapping[str, Member], now: float) -> None:
-    """Say that there are more tasks than desired, none of which may be stopped (ecs-facts 7.7)."""
-    live = [member for member in members.values() if not member.is_stopping]
-    if len(live) > service.desired_count < sum(member.is_protected for member in live):
-        text = (
-            f"was unable to reach steady state because task set ({service.primary.id}) was unable "
-            "to scale in. Reason: The number of protected tasks are more than the desired count of "
-            "tasks."
-        )
-        warn(service, text, now)
-
-
-def _drain(service: Service, tasks: Sequence[Task], now: float) -> Outcome:
+def _drain(cluster: Cluster, service: Service, tasks: Sequence[Task], now: float) -> Outcome:
     deploying.supersede(service, "the service was deleted", now)
-    stopping = [task for task in tasks if task.desired_status == "RUNNING"]
-    stop(service, stopping, service.primary.id, now)
+    stopping: Sequence[Task] = [task for task in tasks if task.desired_status == "RUNNING"]
+    if service.has_task_sets:
+        stopping = task_sets.reconcile(cluster, service, tasks, now).touched
+    else:
+        stop(service, stopping, service.primary.id, now)
     if not tasks:
         service.status = INACTIVE
         service.deleted_at = now

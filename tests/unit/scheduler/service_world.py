@@ -55,6 +55,13 @@ class World:
     def deploy(
         self, number: str, *mappings: dict[str, Any], health_check: bool = False
     ) -> ServiceDeployment:
+        return begin(
+            self.service, self.deployment(number, *mappings, health_check=health_check), self.now
+        )
+
+    def deployment(
+        self, number: str, *mappings: dict[str, Any], health_check: bool = False
+    ) -> Deployment:
         container = {"name": "app", "image": "i", "essential": True, "portMappings": mappings}
         if health_check:
             container["healthCheck"] = {"command": ["CMD", "true"]}
@@ -68,14 +75,13 @@ class World:
             registered_at=self.now,
             registered_by="me",
         )
-        deployment = Deployment(
+        return Deployment(
             number=number,
             task_definition=definition,
             created_at=self.now,
             updated_at=self.now,
             launch_type="EC2",
         )
-        return begin(self.service, deployment, self.now)
 
     def look(self) -> Outcome:
         return services.reconcile(self.cluster, self.service, self.now, self.alarms)
