@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import AsyncIterator
 from collections.abc import Callable
@@ -100,18 +99,14 @@ class Balancers:
     def task_changed(self, realm: Realm, task: Task) -> None:
         for target in task.targets:
             if target.state != UNUSED:
-                connect = partial(self._network.connect, task.id, target.container, target.port)
-                self._post(
-                    partial(
-                        self._see_target,
-                        realm,
-                        task.id,
-                        target.key,
-                        target.state,
-                        target.revision,
-                        connect,
-                    )
+                backend = Backend(
+                    task_id=task.id,
+                    key=target.key,
+                    revision=target.revision,
+                    connect=partial(self._network.connect, task.id, target.container, target.port),
+                    is_near=realm.engine == "process" and not realm.isolates(task),
                 )
+                self._post(partial(self._see_target, realm, backend, target.state))
 
     def service_changed(self, realm: Realm, service: Service) -> None:
         plan = listeners_of(service)
@@ -196,28 +191,15 @@ class Balancers:
     def _of(self, realm: Realm) -> _Realm:
         return self._realms.setdefault(realm, _Realm())
 
-    def _see_target(
-        self,
-        realm: Realm,
-        task_id: str,
-        key: Key,
-        state: str,
-        revision: str,
-        connect: Callable[[], socket.socket],
-    ) -> None:
+    def _see_target(self, realm: Realm, seen: Backend, state: str) -> None:
         if realm.ended:
             return
         backends = self._of(realm).backends
+        name = (seen.task_id, seen.key)
         if state == GONE:
-            backend = backends.pop((task_id, key), None)
-            if backend is not None:
-                backend.state = GONE
-                backend.gone.set()
+            _let_go(backends.pop(name, seen))
             return
-        backend = backends.get((task_id, key))
-        if backend is None:
-            backend = Backend(task_id=task_id, key=key, revision=revision, connect=connect)
-            backends[task_id, key] = backend
+        backend = backends.setdefault(name, seen)
         was_draining, backend.state = backend.state == DRAINING, state
         if not was_draining:
             self._tell_if_drained(backend)
@@ -243,9 +225,9 @@ class Balancers:
         listener.router.weigh(total)
 
     def _forget(self, realm: Realm, ids: set[str]) -> None:
-        for task_id, key in list(self._of(realm).backends):
-            if task_id in ids:
-                self._see_target(realm, task_id, key, GONE, "", socket.socket)
+        backends = self._of(realm).backends
+        for name in [name for name in backends if name[0] in ids]:
+            _let_go(backends.pop(name))
 
     async def _open(self, realm: Realm, arn: str, test: bool) -> Listener:  # noqa: FBT001
         known = self._of(realm)
@@ -319,13 +301,10 @@ class Balancers:
             backend.under_way += 1
             try:
                 try:
-                    far = await asyncio.get_running_loop().run_in_executor(
-                        self._pool, backend.connect
-                    )
+                    reader, writer = await self._reach(backend)
                 except OSError:
                     tried.add(backend)
                     continue
-                reader, writer = await asyncio.open_connection(sock=far)
                 try:
                     router.count(backend)
                     yield backend, (reader, writer)
@@ -335,6 +314,20 @@ class Balancers:
             finally:
                 backend.under_way -= 1
                 self._tell_if_drained(backend)
+
+    async def _reach(self, backend: Backend) -> Side:
+        """A connection to the target. To find out where it listens takes longer than to connect;
+        whether it still is who listens there, its health checks see.
+
+        :raises OSError: it accepts none.
+        """
+        if backend.address is not None:
+            return await asyncio.open_connection(*backend.address)
+        loop = asyncio.get_running_loop()
+        far = await loop.run_in_executor(self._pool, backend.connect)
+        if backend.is_near:
+            backend.address = far.getpeername()[:2]
+        return await asyncio.open_connection(sock=far)
 
     async def _end(self, realm: Realm) -> None:
         known = self._realms.pop(realm, _Realm())
@@ -360,6 +353,11 @@ async def _carry(near: Side, connect: Connect) -> None:
             raise ConnectionRefusedError("there is no target")
         backend, far = connected
         await exchange(backend.gone, near, far)
+
+
+def _let_go(backend: Backend) -> None:
+    backend.state = GONE
+    backend.gone.set()
 
 
 def _group(realm: Realm, arn: str) -> TargetGroup:

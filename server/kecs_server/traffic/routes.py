@@ -24,7 +24,8 @@ Key = tuple[str, str, int]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Backend:
-    """A target as requests see it. `turn`: when it was chosen last; `gone`: it is no target any
+    """A target as requests see it. `is_near`: this process can connect to where it listens, which
+    is `address` once that is known; `turn`: when it was chosen last; `gone`: it is no target any
     more.
     """
 
@@ -32,6 +33,8 @@ class Backend:
     key: Key
     revision: str
     connect: Callable[[], socket.socket]
+    is_near: bool = False
+    address: tuple[str, int] | None = None
     state: str = INITIAL
     under_way: int = 0
     turn: int = 0
