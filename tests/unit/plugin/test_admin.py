@@ -295,8 +295,9 @@ def test_a_call_after_one_that_was_interrupted_is_clean(
             with pytest.raises(KeyboardInterrupt):
                 client.stop()
         assert client.reset() == {}
-        assert [path for _, path, *_ in peer.requests][-1] == "/_kecs/reset"
-        assert peer.requests[-1][2]["Authorization"].startswith("Basic ")
+        # The interrupted one may be read after it, from the connection that was given up.
+        (reset,) = [each for each in peer.requests if each[1] == "/_kecs/reset"]
+        assert reset[2]["Authorization"].startswith("Basic ")
 
 
 def test_a_new_connection_that_is_closed_is_not_tried_again() -> None:
