@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -67,7 +68,7 @@ def test_what_failed_is_kept_and_told(inner: pytest.Pytester, arguments: list[st
     result.stdout.fnmatch_lines(
         [
             "*- kecs: recordings -*",
-            f"Of 5 tests in {root}. To look at them: kecs report {root}",
+            f"Of 5 tests in {root}. To look at them: kecs report {shlex.quote(str(root))}",
             f"  {root}/*/index.html",
         ]
     )
