@@ -39,10 +39,13 @@ def test_output_that_is_opened_by_name(kecs: Kecs, register: Any) -> None:
 
 
 def test_followed_lines_come_while_it_runs(kecs: Kecs, register: Any) -> None:
-    task = kecs.run_task(register(app="echo one; sleep 2; echo two; exec sleep 1000"))
+    wait = "until [ -e go ]; do sleep 0.05; done"
+    task = kecs.run_task(register(app=f"echo one; {wait}; echo two; exec sleep 1000"))
     lines = kecs.logs(task, follow=True)
     assert next(lines).text == "one"
     assert kecs.logs(task) == "one\n"
+    kecs.wait_running(task)
+    assert kecs.exec(task, "touch go").exit_code == 0
     assert next(lines).text == "two"
     assert kecs.describe(task).last_status == "RUNNING"
 
