@@ -7,26 +7,18 @@ that `kecs --help` is quick.
 from __future__ import annotations
 
 import argparse
-import difflib
-import math
 import os
-import re
-import shlex
 import sys
 from collections.abc import Sequence
-from datetime import datetime
-from datetime import timedelta
 from typing import NoReturn
 
 from kecs_server.settings import DEFAULT_REGION
-from kecs_server.settings import ENGINES
-from kecs_server.settings import is_aws_endpoint
 
+from pytest_kecs import cli_values
 from pytest_kecs.errors import InvalidSetting
 from pytest_kecs.errors import KecsError
 
 _INTERRUPTED = 130
-_ENGINE_CHOICES = (*ENGINES, "auto")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +90,7 @@ def _add_serve(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_environment_options(parser)
     parser.add_argument(
         "--port",
-        type=_port,
+        type=cli_values.port,
         default=0,
         metavar="N",
         help="listen on this port of 127.0.0.1 (default: any free one)",
@@ -128,7 +120,7 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _add_environment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
-        type=_engine,
+        type=cli_values.engine,
         default="process",
         metavar="ENGINE",
         help="what runs containers: process (programs of this machine; the default), kind (Pods on"
@@ -137,14 +129,14 @@ def _add_environment_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--region",
-        type=_region,
+        type=cli_values.region,
         default=DEFAULT_REGION,
         help=f"AWS region (default: {DEFAULT_REGION})",
     )
     parser.add_argument(
         "--image",
         action="append",
-        type=_image,
+        type=cli_values.image,
         default=[],
         metavar="PATTERN=ARGV",
         help="what images that match PATTERN run when a definition gives no command, as in"
@@ -157,7 +149,7 @@ def _add_environment_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--aws-endpoint",
-        type=_aws_endpoint,
+        type=cli_values.aws_endpoint,
         metavar="URL",
         help="what has the rest of AWS (moto's server, LocalStack, ...), or `aws` for AWS itself:"
         " secrets, environment files, awslogs and events go there",
@@ -234,12 +226,12 @@ def _add_logs(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     parser.add_argument(
         "--since",
-        type=_since,
+        type=cli_values.since,
         metavar="TIME",
         help="only what was written since then: 90s, 5m, 2h, or a time as in 2026-01-31T12:00:00Z",
     )
     parser.add_argument(
-        "--tail", type=_count, metavar="N", help="only the last N lines of each container"
+        "--tail", type=cli_values.count, metavar="N", help="only the last N lines of each container"
     )
     parser.add_argument("--stream", choices=("stdout", "stderr"), help="only this one")
     parser.add_argument(
@@ -265,7 +257,7 @@ def _add_events(commands: argparse._SubParsersAction[_Parser]) -> None:
         "-f", "--follow", action="store_true", help="go on until the environment has ended"
     )
     parser.add_argument(
-        "--type", type=_detail_type, metavar="TYPE", help="only those of this detail type"
+        "--type", type=cli_values.detail_type, metavar="TYPE", help="only those of this detail type"
     )
     _add_json(parser)
     parser.set_defaults(run=_events)
@@ -312,7 +304,7 @@ def _add_conformance(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("--json", metavar="FILE", help="write each check and what came to FILE")
     parser.add_argument(
         "--region",
-        type=_region,
+        type=cli_values.region,
         default=DEFAULT_REGION,
         help=f"AWS region (default: {DEFAULT_REGION})",
     )
@@ -330,7 +322,7 @@ def _add_conformance(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=cli_values.seconds,
         default=180.0,
         metavar="SECONDS",
         help="how long a check waits for a state, and the removal for what is in its way"
@@ -344,86 +336,6 @@ def _add_conformance(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _engine(text: str) -> str:
-    if text in _ENGINE_CHOICES:
-        return text
-    close = difflib.get_close_matches(text.lower(), _ENGINE_CHOICES, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise argparse.ArgumentTypeError(
-        f"there is no engine {text!r}; {hint}The engines are {', '.join(_ENGINE_CHOICES)}"
-    )
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return seconds
-
-
-def _region(text: str) -> str:
-    if re.fullmatch(r"[a-z]{2,3}(-[a-z]+)+-\d+", text):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is not a region, as us-east-1 is one")
-
-
-def _aws_endpoint(text: str) -> str:
-    if is_aws_endpoint(text.rstrip("/")):
-        return text.rstrip("/")
-    raise argparse.ArgumentTypeError(f"{text!r} is neither http://HOST:PORT nor aws")
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 0 to 65535")
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")
-
-
-def _detail_type(text: str) -> str:
-    from pytest_kecs.events import EventQuery
-
-    try:
-        EventQuery(detail_type=text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
-
-
-def _since(text: str) -> float | timedelta:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?", text, re.ASCII)
-    if found:
-        unit = {"ms": "milliseconds", "m": "minutes", "h": "hours"}.get(found[2], "seconds")
-        return timedelta(**{unit: float(found[1])})
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time: give 90s, 5m, 2h, or a time as in 2026-01-31T12:00:00Z"
-        ) from None
-
-
-def _image(text: str) -> tuple[str, str]:
-    pattern, equals, command = text.partition("=")
-    try:
-        is_right = bool(pattern.strip() and equals and shlex.split(command))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be read: {error}") from error
-    if not is_right:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not PATTERN=ARGV, as in 'worker:*=python -m worker'"
-        )
-    return pattern.strip(), command.strip()
 
 
 def _serve(given: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -25,15 +24,14 @@ from pytest_kecs.diagnosis import service_story
 from pytest_kecs.diagnosis import task_story
 from pytest_kecs.errors import KecsError
 from pytest_kecs.events import EventMethods
-from pytest_kecs.hooks import Hook
 from pytest_kecs.hooks import Hooks
-from pytest_kecs.load_balancer import LoadBalancer
 from pytest_kecs.logs import LogLine
 from pytest_kecs.logs import LogQuery
 from pytest_kecs.logs import Since
 from pytest_kecs.logs import collect
 from pytest_kecs.logs import follow_lines
 from pytest_kecs.running import Runner
+from pytest_kecs.setting_up import SetUpMethods
 from pytest_kecs.task import Task
 from pytest_kecs.waiting import WaitError
 from pytest_kecs.waiting import WaitTimeout
@@ -66,7 +64,7 @@ class ExecResult:
     reason: str | None = None
 
 
-class Kecs(EventMethods):
+class Kecs(SetUpMethods, EventMethods):
     """The test's hand on its ECS environment, beside the boto3 client.
 
     A task is given as what `run_task` returned (here or from boto3), as an ARN, or as an id with
@@ -330,122 +328,6 @@ class Kecs(EventMethods):
             raise self._task_error(kind, seen, f"cannot be reached: {found.why}")
         return f"{scheme}://{found.host}:{found.port}"
 
-    def map_image(
-        self,
-        pattern: str,
-        stand_in: str | list[str] | None = None,
-        *,
-        entrypoint: list[str] | None = None,
-        command: list[str] | None = None,
-        environment: Mapping[str, str] | None = None,
-        working_directory: str | None = None,
-        image: str | None = None,
-        pull_error: str | None = None,
-    ) -> None:
-        """Say what images that match `pattern` (as in fnmatch) stand for, from now on.
-
-        `stand_in` is what runs when the definition gives no command. Else any of: the image's
-        `entrypoint`, `command`, `environment` and `working_directory`; another `image` to run
-        on Kubernetes; a `pull_error` with which pulls fail.
-        """
-        parts = {
-            "entrypoint": entrypoint,
-            "command": command,
-            "environment": environment,
-            "working_directory": working_directory,
-            "image": image,
-            "pull_error": pull_error,
-        }
-        given = {name: value for name, value in parts.items() if value is not None}
-        if (stand_in is None) == (not given):
-            raise ValueError(
-                "give map_image either a stand_in (a command) or named parts: " + ", ".join(parts)
-            )
-        self._admin.map_image(pattern, given if stand_in is None else stand_in)
-
-    def set_secret(
-        self,
-        name: str,
-        value: str | bytes | Mapping[str, Any],
-        *,
-        stage: str | None = None,
-        version: str | None = None,
-    ) -> None:
-        """Say what a secret or parameter is that task definitions refer to, from now on.
-
-        `name` is a name, which counts for Secrets Manager and SSM alike, or an ARN, with or
-        without its random suffix. A mapping becomes JSON, for references with a json-key. Each
-        call adds a version: it is the current one unless `stage` names another stage, and its id
-        is the next number unless `version` is given.
-
-        :raises ValueError: bytes that are no text, which ECS has no variables for.
-        :raises TypeError: the value is none of these.
-        :raises AdminError: a value with a NUL or of more than 65536 bytes, or a wrong name.
-        """
-        self._admin.set_secret(name, _secret_text(value), stage=stage, version=version)
-
-    def put_env_file(self, arn: str, text: str) -> None:
-        """Say what an environment file contains, by the ARN of its S3 object."""
-        self._admin.put_env_file(arn, text)
-
-    def set_alarm(self, name: str, state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]) -> None:
-        """Put a CloudWatch alarm into a state. Deployments that watch it fail when it goes into
-        ALARM, and pay no heed to one that was there when they began.
-
-        :raises AdminError: no such state, or no name.
-        """
-        self._admin.set_alarm(name, state)
-
-    def set_registry(self, arn: str, name: str) -> None:
-        """Say under which name (`db.internal`) tasks find the services whose `serviceRegistries`
-        have the ARN of this service of Cloud Map; tasks that start from now on.
-
-        :raises AdminError: no such ARN, or a name that no host has.
-        """
-        self._admin.set_registry(arn, name)
-
-    def on_hook(self, arn: str, answer: Hook | str) -> None:
-        """Say who answers when a deployment calls the Lambda function of this ARN at a stage: a
-        function of the test, which gets the event and returns `SUCCEEDED`, `FAILED`, `IN_PROGRESS`
-        or a mapping (`hookStatus`, `callBackDelay` in seconds); or a URL, to which the event is
-        posted and which answers with such a mapping as JSON. The function is called in a thread.
-
-        :raises AdminError: not the ARN of a Lambda function, or no URL.
-        """
-        if isinstance(answer, str):
-            self._admin.set_hook(arn, answer)
-        else:
-            self._hooks.register(arn, answer)
-
-    def load_balancer(self, arn: str, *, test: bool = False) -> LoadBalancer:
-        """The load balancer that forwards to a target group of a service, or by a listener rule.
-
-        A service whose traffic is shifted has one for the two target groups of each of its
-        load balancers, and the weights of its deployment.
-
-        :param arn: of a target group, or of a production or test listener rule.
-        :param test: the listener of test traffic.
-        """
-        return LoadBalancer(self._admin, arn, test=test)
-
-    def set_target_group(self, arn: str, **settings: Any) -> None:
-        """Change settings of a target group from now on; those not given stay.
-
-        `protocol`: HTTP or TCP. `deregistration_delay`: seconds that requests have to end. Health
-        checks: `path` (None: whether a connection is accepted), `matcher` ("200-299"), `interval`
-        and `timeout` in seconds, `healthy_threshold`, `unhealthy_threshold`.
-
-        :raises AdminError: no target group's ARN, no such setting, or no such value.
-        """
-        self._admin.configure_target_group(arn, settings)
-
-    def advance_clock(self, seconds: float) -> None:
-        """Let time pass for everything in the test's environment that waits for a moment.
-
-        :raises AdminError: back, or beyond the year 9000.
-        """
-        self._admin.advance_clock(seconds)
-
     def assert_running(
         self, task: TaskReference, timeout: float = TASK_SECONDS, *, cluster: str | None = None
     ) -> Task:
@@ -504,17 +386,6 @@ class Kecs(EventMethods):
             return self._admin.report(self._log_lines)
         except KecsError:
             return {}  # What is wrong with the task is worth telling without it.
-
-
-def _secret_text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return json.dumps(dict(value))
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        return value.decode()
-    what = type(value).__name__
-    raise TypeError(f"the value of a secret is a text, bytes or a mapping, not of type {what}")
 
 
 def _located(task: TaskReference, cluster: str | None) -> tuple[str, str]:
