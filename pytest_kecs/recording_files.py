@@ -260,12 +260,10 @@ def _for_page(logs: Logs) -> Logs:
             lines: list[Any] = []
             room = min(_PAGE_LOG, left)
             for at, stream, text in reversed(log["lines"][-_PAGE_LINES:]):
-                if len(text) > room:
-                    text = text[-room:] if not lines else ""
-                if not text and room <= 0:
+                if room <= 0:
                     break
+                lines.append([at, stream, text[-room:]])
                 room -= len(text) + 1
-                lines.append([at, stream, text])
             cut = sum(len(line[2]) for line in log["lines"]) - sum(len(line[2]) for line in lines)
             left -= min(_PAGE_LOG, left) - max(room, 0)
             shown = {"lines": lines[::-1], "skipped": log["skipped"] + cut}

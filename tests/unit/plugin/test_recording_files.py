@@ -129,6 +129,19 @@ def test_logs_on_the_page_are_limited_and_whole_in_their_files(tmp_path: Path) -
     assert len(data["logs"][TASK]["long"]["lines"][0][2]) < 50_000
 
 
+def test_logs_on_the_page_are_limited_together(tmp_path: Path) -> None:
+    item = recorded()
+    long = [[1000.0, "stdout", "short"], [1000.0, "stdout", "y" * 100_000]]
+    item.logs[TASK] = {f"c{n}": {"lines": long, "skipped": 0} for n in range(200)}
+    folder = saved(tmp_path, item)
+    assert len((folder / "index.html").read_text()) < 9_000_000
+    data = json.loads(
+        (folder / "index.html").read_text().partition('id="data">')[2].partition("</script>")[0]
+    )
+    assert len(data["logs"][TASK]["c0"]["lines"][0][2]) == 48 * 1024
+    assert data["logs"][TASK]["c199"] == {"lines": [], "skipped": 100_005}
+
+
 @pytest.mark.parametrize(
     ("nodeid", "name"),
     [
