@@ -28,6 +28,7 @@ from benchmarks.ours import Ours
 from benchmarks.plan import Plan
 from benchmarks.rounds import interleaved
 from pytest_kecs.admin import AdminClient
+from pytest_kecs.kecs import Kecs
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -169,9 +170,9 @@ def _run_task(
     running = time.perf_counter()
     client.get_waiter("tasks_stopped").wait(tasks=[arn])
     seen = _since_boot()
-    [log] = admin.logs(arn)
+    printed = Kecs(client, admin).logs(arn)
     kubectl.settle(namespace)
-    return _times(called, answered, running, seen, log.stdout)
+    return _times(called, answered, running, seen, printed)
 
 
 def _run_pod(
