@@ -11,15 +11,15 @@ from collections.abc import Callable
 from functools import partial
 
 from kecs_server.aws import forward
+from kecs_server.aws.following import Begin
 from kecs_server.aws.following import Follower
+from kecs_server.aws.following import Followers
 from kecs_server.aws.pool import Pool
 from kecs_server.domain.firelens import PORT
 from kecs_server.domain.firelens import logs_to_router
 from kecs_server.domain.firelens import metadata_of
 from kecs_server.domain.firelens import router_of
 from kecs_server.domain.firelens import tag_of
-from kecs_server.domain.instance import ContainerInstance
-from kecs_server.domain.service import Service
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
 from kecs_server.engines.base import Engine
@@ -27,7 +27,6 @@ from kecs_server.engines.base import Observation
 from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.logs import LogChunk
 from kecs_server.scheduler.agent import LinesRouted
-from kecs_server.state.realm import Realm
 
 PATIENCE = 5.0
 """Seconds that the last lines of a container may wait for a router that takes none."""
@@ -40,8 +39,8 @@ Connect = Callable[[str, str, int], socket.socket]
 _log = logging.getLogger(__name__)
 
 
-class Firelens:
-    """Follows the containers of one realm that log to a router: a watcher of it.
+class Firelens(Followers):
+    """Of the containers that log to a router.
 
     :param connect: to a port of a container of a task.
     :param observe: is told of each container whose last line has been carried.
@@ -54,41 +53,19 @@ class Firelens:
         engine: Callable[[], Engine | None],
         observe: Callable[[Observation], None],
     ) -> None:
+        super().__init__(engine)
         self._pool = pool
         self._connect = connect
-        self._engine = engine
         self._observe = observe
-        self._routes: dict[str, _Route] = {}
 
-    def task_changed(self, realm: Realm, task: Task) -> None:
-        """Begin to follow a container when it has started, the first time or again."""
+    def way_out(self, task: Task, container: Container) -> Begin | None:
+        if not container.awaits_routing or not logs_to_router(container.definition):
+            return None
         router = router_of(task)
-        engine = self._engine()
-        if router is None or engine is None:
-            return
-        for container in task.containers:
-            if not container.awaits_routing or not logs_to_router(container.definition):
-                continue
-            route = self._routes.get(container.arn)
-            if route is None:
-                try:
-                    log = engine.logs(task.id, container.name)
-                except KeyError:
-                    continue  # The engine has lost the task, and will say so.
-                connect = partial(self._connect, task.id, router.name, PORT)
-                connection = forward.Connection(connect)
-                route = _Route(self._pool, log, task, container, connection, self._observe)
-                self._routes[container.arn] = route
-            route.follow()
-        if task.is_stopped:
-            for container in task.containers:
-                self._routes.pop(container.arn, None)
-
-    def service_changed(self, realm: Realm, service: Service) -> None:
-        """Services write nothing."""
-
-    def instance_changed(self, realm: Realm, instance: ContainerInstance) -> None:
-        """Nor do container instances."""
+        if router is None:
+            return None
+        connection = forward.Connection(partial(self._connect, task.id, router.name, PORT))
+        return partial(_Route, self._pool, task, container, router, connection, self._observe)
 
 
 class _Route(Follower):
@@ -97,16 +74,17 @@ class _Route(Follower):
     def __init__(
         self,
         pool: Pool,
-        log: ContainerLog,
         task: Task,
         container: Container,
+        router: Container,
         connection: forward.Connection,
         observe: Callable[[Observation], None],
+        log: ContainerLog,
     ) -> None:
         super().__init__(pool, log, f"the router of task {task.id}")
         self._task = task
         self._container = container
-        self._router = router_of(task)
+        self._router = router
         self._connection = connection
         self._observe = observe
         self._tag = tag_of(task, container)
@@ -147,7 +125,7 @@ class _Route(Follower):
 
     def _is_in_vain(self, *, ended: bool) -> bool:
         """The router has ended, or all else has and it takes nothing."""
-        if self._router is None or self._router.is_stopped or self._task.is_stopped:
+        if self._router.is_stopped or self._task.is_stopped:
             return True
         if not ended:
             return False

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from kecs_server.aws.pool import Pool
+from kecs_server.domain.instance import ContainerInstance
+from kecs_server.domain.service import Service
+from kecs_server.domain.task import Container
+from kecs_server.domain.task import Task
+from kecs_server.engines.base import Engine
 from kecs_server.engines.logs import START
 from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.logs import LogChunk
+from kecs_server.state.realm import Realm
 
 PIECES_AT_ONCE = 16
 """Pieces of one log that are carried before others have their turn."""
@@ -114,3 +121,45 @@ class Follower:
         with self._lock:
             self._again = True
         return False
+
+
+Begin = Callable[[ContainerLog], Follower]
+
+
+class Followers:
+    """Follows containers of one realm: a watcher of it. Subclasses say which, and to where."""
+
+    def __init__(self, engine: Callable[[], Engine | None]) -> None:
+        self._engine = engine
+        self._routes: dict[str, Follower] = {}
+
+    def way_out(self, task: Task, container: Container) -> Begin | None:
+        """What makes its follower; None: it is not to be followed now."""
+        raise NotImplementedError
+
+    def task_changed(self, realm: Realm, task: Task) -> None:
+        """Begin to follow a container when it has started, the first time or again."""
+        engine = self._engine()
+        if engine is None:
+            return
+        for container in task.containers:
+            begin = self.way_out(task, container)
+            if begin is None:
+                continue
+            route = self._routes.get(container.arn)
+            if route is None:
+                try:
+                    log = engine.logs(task.id, container.name)
+                except KeyError:
+                    continue  # The engine has lost the task, and will say so.
+                route = self._routes[container.arn] = begin(log)
+            route.follow()
+        if task.is_stopped:
+            for container in task.containers:
+                self._routes.pop(container.arn, None)
+
+    def service_changed(self, realm: Realm, service: Service) -> None:
+        """Services write nothing."""
+
+    def instance_changed(self, realm: Realm, instance: ContainerInstance) -> None:
+        """Nor do container instances."""

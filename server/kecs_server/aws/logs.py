@@ -8,26 +8,26 @@ import logging
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from kecs_server.aws.endpoints import EndpointError
 from kecs_server.aws.endpoints import Endpoints
 from kecs_server.aws.errors import ResourceError
+from kecs_server.aws.following import Begin
 from kecs_server.aws.following import Follower
+from kecs_server.aws.following import Followers
 from kecs_server.aws.log_events import Event
 from kecs_server.aws.log_events import Joiner
 from kecs_server.aws.log_events import batches
 from kecs_server.aws.log_events import single
 from kecs_server.aws.pool import Pool
-from kecs_server.domain.instance import ContainerInstance
 from kecs_server.domain.references import LogGroup
-from kecs_server.domain.service import Service
 from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
 from kecs_server.engines.base import Engine
 from kecs_server.engines.logs import ContainerLog
 from kecs_server.engines.logs import LogChunk
-from kecs_server.state.realm import Realm
 
 Structure = dict[str, Any]
 
@@ -67,52 +67,24 @@ def _create(endpoints: Endpoints, group: LogGroup, operation: str, **names: str)
             raise
 
 
-class Logs:
-    """Follows the containers of one realm that log to awslogs: a watcher of it."""
+class Logs(Followers):
+    """Of the containers that log to awslogs."""
 
     def __init__(
         self, pool: Pool, endpoints: Endpoints, engine: Callable[[], Engine | None]
     ) -> None:
+        super().__init__(engine)
         self._pool = pool
         self._endpoints = endpoints
-        self._engine = engine
-        self._streams: dict[str, _Stream] = {}
 
-    def task_changed(self, realm: Realm, task: Task) -> None:
-        """Begin to follow a container when it has started, the first time or again."""
-        engine = self._engine()
-        if engine is None:
-            return
-        for container in task.containers:
-            if not container.started or container.is_stopped:
-                continue
-            group = task.log_group(container)
-            if group is None:
-                continue
-            stream = self._streams.get(container.arn)
-            if stream is None:
-                try:
-                    log = engine.logs(task.id, container.name)
-                except KeyError:
-                    continue  # The engine has lost the task, and will say so.
-                stream = self._new_stream(task, container, group, log)
-                self._streams[container.arn] = stream
-            stream.follow()
-        if task.is_stopped:
-            for container in task.containers:
-                self._streams.pop(container.arn, None)
-
-    def service_changed(self, realm: Realm, service: Service) -> None:
-        """Services write nothing."""
-
-    def instance_changed(self, realm: Realm, instance: ContainerInstance) -> None:
-        """Nor do container instances."""
-
-    def _new_stream(
-        self, task: Task, container: Container, group: LogGroup, log: ContainerLog
-    ) -> _Stream:
+    def way_out(self, task: Task, container: Container) -> Begin | None:
+        if not container.started or container.is_stopped:
+            return None
+        group = task.log_group(container)
+        if group is None:
+            return None
         name = group.stream(container.name, task.id) or container.runtime_id or container.name
-        return _Stream(self._pool, self._endpoints, group, name, log)
+        return partial(_Stream, self._pool, self._endpoints, group, name)
 
 
 class _Stream(Follower):
