@@ -12,6 +12,7 @@ from collections import OrderedDict
 
 from flask import Blueprint
 from flask import Response
+from flask import g
 from flask import jsonify
 from flask import request
 
@@ -64,71 +65,84 @@ def _remember(known: OrderedDict[str, None]) -> str:
 
 def ui_blueprint(environment: Environment, viewers: Viewers) -> Blueprint:
     blueprint = Blueprint("ui", __name__)
-    # Cookies are for a host, whatever the port: each environment has a name of its own for it.
-    cookie_name = f"{environment.settings.name}-ui"
-    refused = (
-        "This address was used before, or is not of this environment. "
-        f"`kecs ui {environment.settings.name}` prints another."
-    )
+    guard = Guard(environment.settings.name, viewers)
+    blueprint.before_request(guard.refuse_strangers)
+    blueprint.after_request(guard.protect)
+    answers = Answers(environment)
+    for path, handler in (("", answers.show), ("/data", answers.data), ("/log", answers.log)):
+        blueprint.add_url_rule(path, handler.__name__, handler)
+    return blueprint
 
-    @blueprint.before_request
-    def refuse_strangers() -> Response | None:
-        is_first = request.endpoint == "ui.show" and "token" in request.args
-        if is_first or viewers.knows(request.cookies.get(cookie_name, "")):
+
+class Guard:
+    """Lets in who has a cookie, or gets one for a token, and tells browsers to keep to themselves
+    what they are given.
+    """
+
+    def __init__(self, name: str, viewers: Viewers) -> None:
+        # Cookies are for a host, whatever the port: each environment has a name of its own for it.
+        self._cookie_name = f"{name}-ui"
+        self._refused = (
+            "This address was used before, or is not of this environment. "
+            f"`kecs ui {name}` prints another."
+        )
+        self._viewers = viewers
+
+    def refuse_strangers(self) -> Response | None:
+        if self._viewers.knows(request.cookies.get(self._cookie_name, "")):
             return None
-        return Response(refused, status=401, mimetype="text/plain", headers=_HEADERS)
+        if request.endpoint == "ui.show" and "token" in request.args:
+            g.new_cookie = self._viewers.admit(request.args["token"])
+            if g.new_cookie is not None:
+                return None
+        return Response(self._refused, status=401, mimetype="text/plain")
 
-    @blueprint.after_request
-    def protect(response: Response) -> Response:
+    def protect(self, response: Response) -> Response:
         response.headers.update(_HEADERS)
-        return response
-
-    @blueprint.get("")
-    def show() -> Response:
-        cookie = None
-        if not viewers.knows(request.cookies.get(cookie_name, "")):
-            cookie = viewers.admit(request.args["token"])
-            if cookie is None:
-                return Response(refused, status=401, mimetype="text/plain")
-        realm = _chosen(environment) or _newest(environment)
-        if realm is None:
-            text = "Nothing has been asked of this environment yet; load this page again later.\n"
-            response = Response(text, mimetype="text/plain")
-        else:
-            response = Response(_page(environment, realm), mimetype="text/html")
-            rules = f"{page.policy(live=True)}; frame-ancestors 'none'"
-            response.headers["Content-Security-Policy"] = rules
-        if cookie is not None:
+        if g.get("new_cookie") is not None:
             response.set_cookie(
-                cookie_name, cookie, path="/_kecs/ui", httponly=True, samesite="Strict"
+                self._cookie_name, g.new_cookie, path="/_kecs/ui", httponly=True, samesite="Strict"
             )
         return response
 
-    @blueprint.get("/data")
-    def data() -> Response:
-        realm = _chosen(environment)
+
+class Answers:
+    """One method for each path."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def show(self) -> Response:
+        realm = _chosen(self._environment) or _newest(self._environment)
         if realm is None:
-            return jsonify(ended=True, realms=_realms(environment))
+            text = "Nothing has been asked of this environment yet; load this page again later.\n"
+            return Response(text, mimetype="text/plain")
+        response = Response(_page(self._environment, realm), mimetype="text/html")
+        rules = f"{page.policy(live=True)}; frame-ancestors 'none'"
+        response.headers["Content-Security-Policy"] = rules
+        return response
+
+    def data(self) -> Response:
+        realm = _chosen(self._environment)
+        if realm is None:
+            return jsonify(ended=True, realms=_realms(self._environment))
         version = request.args.get("version", -1, type=int)
         reached = realm.wait(version, time.monotonic() + WAIT)
         if reached <= version:
-            return jsonify(realms=_realms(environment))
+            return jsonify(realms=_realms(self._environment))
         news = recording.recording(realm, request.args.get("after", 0, type=int))
-        return jsonify(recording=news, realms=_realms(environment))
+        return jsonify(recording=news, realms=_realms(self._environment))
 
-    @blueprint.get("/log")
-    def log() -> Response | tuple[Response, int]:
-        realm = _chosen(environment)
+    def log(self) -> Response | tuple[Response, int]:
+        realm = _chosen(self._environment)
         task, container = request.args.get("task", ""), request.args.get("container", "")
         try:
             if realm is None:
                 raise ValueError("the realm has ended")
-            end = recording.log_end(environment, realm, task, container, MAX_LINES)
+            end = recording.log_end(self._environment, realm, task, container, MAX_LINES)
         except ValueError as error:
             return jsonify(error=str(error)), 404
         return jsonify(end)
-
-    return blueprint
 
 
 def _chosen(environment: Environment) -> Realm | None:
