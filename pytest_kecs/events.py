@@ -14,6 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
+from typing import TypedDict
+from typing import Unpack
 from typing import overload
 
 from pytest_kecs.waiting import WaitTimeout
@@ -213,6 +215,18 @@ class _Reader:
             yield from page.events
 
 
+class Wanted(TypedDict, total=False):
+    """Which events a test asks for besides their detail type; what is left out may be anything."""
+
+    source: str | None
+    resource: Resource | None
+    """A task, service or container instance, its ARN, name or id."""
+    detail: Mapping[str, Any] | None
+    """Members that the detail has, and how they are: a mapping, list or text as it is there, or a
+    compiled pattern found in it. Of mappings and lists it may have more.
+    """
+
+
 class EventMethods:
     """What `kecs` offers of events."""
 
@@ -222,48 +236,40 @@ class EventMethods:
     def events(
         self,
         *,
-        source: str | None = None,
         detail_type: str | None = None,
-        resource: Resource | None = None,
-        detail: Mapping[str, Any] | None = None,
-        after: Event | None = None,
         follow: Literal[True],
         timeout: float = EVENT_SECONDS,
+        after: Event | None = None,
+        **wanted: Unpack[Wanted],
     ) -> Iterator[Event]: ...
 
     @overload
     def events(
         self,
         *,
-        source: str | None = None,
         detail_type: str | None = None,
-        resource: Resource | None = None,
-        detail: Mapping[str, Any] | None = None,
-        after: Event | None = None,
         follow: Literal[False] = False,
+        after: Event | None = None,
+        **wanted: Unpack[Wanted],
     ) -> list[Event]: ...
 
     def events(
         self,
         *,
-        source: str | None = None,
         detail_type: str | None = None,
-        resource: Resource | None = None,
-        detail: Mapping[str, Any] | None = None,
-        after: Event | None = None,
         follow: bool = False,
         timeout: float = EVENT_SECONDS,
+        after: Event | None = None,
+        **wanted: Unpack[Wanted],
     ) -> list[Event] | Iterator[Event]:
         """What ECS has sent to EventBridge so far, the oldest first; of it only what matches.
 
-        :param resource: a task, service or container instance, its ARN, name or id.
-        :param detail: members that the detail has, and how they are: a mapping, list or text as
-            it is there, or a compiled pattern found in it. Of mappings and lists it may have more.
-        :param after: only what came after this event.
         :param follow: give events as they come as well, for `timeout` seconds.
+        :param after: only what came after this event.
+        :param wanted: source, resource and detail: see `Wanted`.
         :raises ValueError: there is no such source or detail type.
         """
-        query = EventQuery(source=source, detail_type=detail_type, resource=resource, detail=detail)
+        query = EventQuery(detail_type=detail_type, **wanted)
         reader = _Reader(self._admin, after)
         if follow:
             return self._follow(query, reader, timeout)
@@ -281,18 +287,16 @@ class EventMethods:
         self,
         detail_type: str | None = None,
         *,
-        source: str | None = None,
-        resource: Resource | None = None,
-        detail: Mapping[str, Any] | None = None,
-        after: Event | None = None,
         timeout: float = EVENT_SECONDS,
+        after: Event | None = None,
+        **wanted: Unpack[Wanted],
     ) -> Event:
         """The first event that matches, of those that there were and those that come; the
         parameters are those of `events`.
 
         :raises WaitTimeout: there was none for `timeout` seconds; the nearest ones are shown.
         """
-        query = EventQuery(source=source, detail_type=detail_type, resource=resource, detail=detail)
+        query = EventQuery(detail_type=detail_type, **wanted)
         reader = _Reader(self._admin, after)
         others: list[Event] = []
 
@@ -312,21 +316,12 @@ class EventMethods:
         self,
         detail_type: str | None = None,
         *,
-        source: str | None = None,
-        resource: Resource | None = None,
-        detail: Mapping[str, Any] | None = None,
-        after: Event | None = None,
         timeout: float = EVENT_SECONDS,
+        after: Event | None = None,
+        **wanted: Unpack[Wanted],
     ) -> Event:
         """Assert that such an event was sent, or is within `timeout` seconds."""
-        return self.wait_for_event(
-            detail_type,
-            source=source,
-            resource=resource,
-            detail=detail,
-            after=after,
-            timeout=timeout,
-        )
+        return self.wait_for_event(detail_type, timeout=timeout, after=after, **wanted)
 
 
 def _story(query: EventQuery, others: list[Event], missed: int, timeout: float) -> str:

@@ -174,3 +174,8 @@ def test_the_nearest_events_are_shown() -> None:
 def test_no_event_at_all() -> None:
     with pytest.raises(WaitTimeout, match="no event came within 1 s; there was no event at all"):
         _Kecs().wait_for_event(timeout=1)
+
+
+def test_no_other_names_are_taken() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'status'"):
+        _Kecs().wait_for_event(status="STOPPED")  # type: ignore[call-arg]
