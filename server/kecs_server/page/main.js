@@ -62,7 +62,7 @@
     const has = (text) => words.every((word) => text.includes(word));
     timeline.failedOnly = failedOnly;
     timeline.filter = words.length ? (thing) => has(searchText(thing)) : () => true;
-    timeline.update();
+    timeline.refresh();
     const shown = model.sorted.filter((entry) => (!failedOnly || entryFailed(entry)) && (!words.length || has(`${entry.kind} ${entryWhat(entry)} ${entry.subject || ""} ${entry.text} ${entryRest(entry)}`.toLowerCase())));
     entries.show(shown.map((entry) => ({ entry, height: 25 })));
   }
@@ -90,7 +90,6 @@
 
   function refresh() {
     describe();
-    timeline.refresh();
     filter();
     details.refresh();
   }
@@ -139,5 +138,5 @@
   const first = model.tasks.find(taskFailed);
   if (first && model.tasks.filter(taskFailed).length === 1) timeline.list.chooseKey(first.id);
   else details.show({ kind: "overview", key: "overview" });
-  if (live) live.follow(model, refresh, () => details.show({ kind: "overview", key: "overview" }));
+  if (live) live.follow(model, refresh);
 })();
