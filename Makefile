@@ -4,7 +4,9 @@
 export TMPDIR := $(CURDIR)/.tmp
 export PYTHONDONTWRITEBYTECODE :=
 PYTEST := .venv/bin/python -m pytest
-WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+# One more than the processors: tests wait for processes that end.
+PROCESSORS := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+WORKERS ?= $(shell expr $(PROCESSORS) + 1)
 
 env:
 	@mkdir -p .tmp && .ci/env

@@ -317,7 +317,7 @@ def test_prune_ends_a_creation_that_goes_on(
     rare: Kind, fake_tool: FakeTool, tmp_path: Path, node: Path
 ) -> None:
     """As after `kill -9` of the server; creations of others are theirs."""
-    fake_tool("kind", CREATES_A_NODE)
+    fake_tool("kind", f'case "$6" in */other) sleep 60;; esac{CREATES_A_NODE}')
     (tmp_path / MARK).touch()
     command = ["kind", "create", "cluster", "--name", rare.name, "--kubeconfig"]
     creations = [
