@@ -49,12 +49,14 @@ def measure(plan: Plan) -> list[Row]:
         client = environment.ecs()
         client.create_cluster(clusterName="default")
         _register(client, "chain", [_link(number) for number in range(_CHAIN)])
-        _register(client, "long", [_container("app", ["sleep", "3600"])])
         chains = interleaved(
             {"ours": partial(_run_chain, client), "Popen": _popen_chain}, plan.chains
         )
         crowds = [_measure_crowd(client, plan, what) for what in _CROWDS]
-        memory = _memory_of(environment, client, plan.long_tasks)
+        after_crowds = _memory_with(environment, client, plan.long_tasks)
+        ended = len(_CROWDS) * (1 + plan.crowds) * plan.crowd
+    with ours.environment() as environment:
+        memory = _memory_with(environment, environment.ecs(), plan.long_tasks)
     return [
         _chain_row(chains["ours"]["ms"], chains["Popen"]["ms"]),
         *crowds,
@@ -64,7 +66,8 @@ def measure(plan: Plan) -> list[Row]:
             "MiB",
             Figure.of([memory["server"]]),
             below=_LIMIT_MIB,
-            note=f"its supervisor {memory['supervisor']:.1f}",
+            note=f"its supervisor {memory['supervisor']:.1f}; {after_crowds['server']:.1f} in one "
+            f"where {ended} tasks of {_CONTAINERS} containers have ended",
         ),
     ]
 
@@ -165,7 +168,10 @@ def _popen_crowd(count: int, command: Sequence[str]) -> Mapping[str, float]:
     return {"ms": 1000 * (time.perf_counter() - began)}
 
 
-def _memory_of(environment: ours.Ours, client: ECSClient, count: int) -> Mapping[str, float]:
+def _memory_with(environment: ours.Ours, client: ECSClient, count: int) -> Mapping[str, float]:
+    """MiB of the server and its supervisor while so many tasks run."""
+    client.create_cluster(clusterName="default")
+    _register(client, "long", [_container("app", ["sleep", "3600"])])
     server = psutil.Process(registry.read(environment.launcher.name).server_pid)
     _wait(client, "tasks_running", _run(client, "long", count))
     supervisors = server.children()
