@@ -12,6 +12,7 @@ import secrets
 import shutil
 import stat
 import sys
+from collections.abc import Iterable
 from collections.abc import Iterator
 from errno import ELOOP
 from pathlib import Path
@@ -36,14 +37,22 @@ def open_folder(path: Path, top: Path) -> Iterator[int]:
     try:
         for name in path.relative_to(top).parts:
             here /= name
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, dir_fd=descriptor)
-            below = _open(name, here, descriptor)
+            below = _open_or_make(name, here, descriptor)
             os.close(descriptor)
             descriptor = below
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def make_folders(path: Path, top: Path, names: Iterable[str]) -> None:
+    """Make the folders of these names in `path`, where they are not there, and `path` itself.
+
+    :raises LinkError: as `open_folder`, or one of them is a link.
+    """
+    with open_folder(path, top) as descriptor:
+        for name in names:
+            os.close(_open_or_make(name, path / name, descriptor))
 
 
 def set_mode(descriptor: int, mode: int) -> None:
@@ -102,6 +111,15 @@ def _empty(name: str, up: int) -> list[str]:
     finally:
         os.close(folder)
     return moved
+
+
+def _open_or_make(name: str, path: Path, parent: int) -> int:
+    try:
+        return _open(name, path, parent)
+    except FileNotFoundError:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=parent)
+        return _open(name, path, parent)
 
 
 def _open(name: Path | str, path: Path, parent: int | None) -> int:

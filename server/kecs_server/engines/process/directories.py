@@ -17,6 +17,7 @@ from kecs_server.engines.base import Volume
 from kecs_server.engines.base import VolumeKind
 from kecs_server.engines.folders import LinkError
 from kecs_server.engines.folders import delete_tree
+from kecs_server.engines.folders import make_folders
 from kecs_server.engines.folders import open_folder
 from kecs_server.engines.folders import set_mode
 from kecs_server.engines.mounts import inside
@@ -72,9 +73,7 @@ def make_directories(
     """
     work = directory / "work"
     try:
-        for folder in (work, directory / "tmp"):
-            with open_folder(folder, environment):
-                pass
+        make_folders(directory, environment, (work.name, "tmp"))
         mounted = _mount(spec, directory, environment, volumes)
         return _make_working_directory(spec.working_directory, work, environment, rootdir, mounted)
     except (OSError, ValueError) as error:
