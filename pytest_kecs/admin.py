@@ -175,14 +175,22 @@ class AdminClient:
         return _credentials(self._call("POST", "/keys", {"account": account}))
 
     def wait(
-        self, since: int, *, timeout: float | None = None, deadline: float | None = None
+        self,
+        since: int,
+        *,
+        timeout: float | None = None,
+        deadline: float | None = None,
+        at_most: float | None = None,
     ) -> Waited:
         """Wait until the realm's version is above `since`, or the time is over.
 
         :param timeout: seconds from now.
         :param deadline: instead, as an earlier call of the same wait returned it.
+        :param at_most: seconds after which to return though the time is not over.
         """
         body: dict[str, float] = {"since": since}
+        if at_most is not None:
+            body["at_most"] = at_most
         if deadline is not None:
             body["deadline"] = deadline
         elif timeout is not None:

@@ -47,3 +47,32 @@ def is_stable(service: Mapping[str, Any]) -> bool:
     newest = [event["message"] for event in service.get("events", ())][:1]
     is_steady = any(message.endswith("has reached a steady state.") for message in newest)
     return one_deployment and has_all and is_steady
+
+
+_WAY = ("PENDING", "IN_PROGRESS")
+_WAY_BACK = ("ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
+_BEFORE = {
+    "PENDING": (),
+    "IN_PROGRESS": _WAY[:1],
+    "SUCCESSFUL": _WAY,
+    "STOP_REQUESTED": _WAY,
+    "STOPPED": (*_WAY, "STOP_REQUESTED", "ROLLBACK_REQUESTED"),
+    "ROLLBACK_REQUESTED": _WAY,
+    "ROLLBACK_IN_PROGRESS": (*_WAY, *_WAY_BACK[:1]),
+    "ROLLBACK_SUCCESSFUL": (*_WAY, *_WAY_BACK[:2]),
+    "ROLLBACK_FAILED": (*_WAY, *_WAY_BACK[:2]),
+}
+"""From which statuses a service deployment may yet come to one (ecs-facts 8.4)."""
+
+DEPLOYMENT_STATUSES = tuple(_BEFORE)
+
+ROLLOUT_STATES = {
+    "COMPLETED": "SUCCESSFUL or ROLLBACK_SUCCESSFUL",
+    "FAILED": "STOPPED, or ROLLBACK_SUCCESSFUL where it was rolled back",
+}
+"""What `rolloutState` of DescribeServices is there."""
+
+
+def can_become(status: str, wanted: str) -> bool:
+    """Whether a service deployment of this status may yet come to the other one."""
+    return status in _BEFORE[wanted]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -20,7 +22,17 @@ TIMELINE = "kecs timeline"
 ROWS_SHOWN = 60
 """Of a test's timeline; what came before is only counted."""
 
+STORY_ROWS = 20
+"""Of a service's timeline in the text of an error."""
+
+EVENTS_SHOWN = 20
+"""Of a service."""
+
+ALIKE_SHOWN = 3
+"""Tasks in a row that differ in nothing are shown one by one up to so many."""
+
 _INPUT_SIZE = 100
+_SHELL_CODES = {126: "cannot be executed", 127: "command not found"}
 # Members of inputs that say nothing to a person.
 _UNTOLD = ("clientToken",)
 
@@ -31,6 +43,7 @@ _RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (?=[A-Z]+ )", re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last)"
 _ERRORS_SHOWN = 5
 
+_NO_PROGRAM = "executable file not found"
 _IN_USE = re.compile(r"EADDRINUSE|address already in use", re.IGNORECASE)
 
 
@@ -45,16 +58,21 @@ def sections(report: Report, log_lines: int) -> list[tuple[str, str]]:
     return [(title, text) for title, text in parts if text]
 
 
-def tasks_text(tasks: Iterable[Mapping[str, Any]]) -> str:
-    """A line for each task, its reasons below it."""
+def tasks_text(tasks: Sequence[Mapping[str, Any]]) -> str:
+    """A line for each task, its reasons below it; of many that are alike, for the first."""
     rows = [_task_row(task) for task in tasks]
     if not rows:
         return ""
     table = _columns([("task", "definition", "status", "stop code", "containers"), *rows])
     lines = [table[0]]
-    for line, task in zip(table[1:], tasks, strict=True):
-        lines.append(line)
-        lines += [f"    {reason}" for reason in reasons(task)]
+    told = zip(table[1:], rows, map(reasons, tasks), strict=True)
+    for _, group in groupby(told, lambda each: (each[1][1:], each[2])):
+        alike = list(group)
+        shown = alike if len(alike) <= ALIKE_SHOWN else alike[:1]
+        for line, _, why in shown:
+            lines += [line, *(f"    {reason}" for reason in why)]
+        if len(alike) > len(shown):
+            lines.append(f"    and {len(alike) - 1} more like it, the last {alike[-1][1][0]}")
     return "\n".join(lines)
 
 
@@ -68,11 +86,22 @@ def _task_row(task: Mapping[str, Any]) -> Row:
 def _container_state(container: Mapping[str, Any]) -> str:
     name, status = container["name"], container.get("lastStatus", "?")
     if "exitCode" in container:
-        return f"{name}: exit {container['exitCode']}"
+        code = container["exitCode"]
+        return f"{name}: exit {code}{_meaning(code)}"
     if status == "STOPPED":
         return f"{name}: stopped, no exit code"
     health = container.get("healthStatus", "UNKNOWN")
     return f"{name}: {status}" if health == "UNKNOWN" else f"{name}: {status} ({health})"
+
+
+def _meaning(code: int) -> str:
+    """What an exit code says that is not a program's own, as shells and Docker have it."""
+    if code in _SHELL_CODES:
+        return f" ({_SHELL_CODES[code]})"
+    try:
+        return f" ({signal.Signals(code - 128).name})" if code > 128 else ""
+    except ValueError:
+        return ""
 
 
 def reasons(task: Mapping[str, Any]) -> list[str]:
@@ -84,19 +113,25 @@ def reasons(task: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def advice_text(report: Report, task_id: str | None = None) -> str:
+def advice_text(report: Report, task_ids: Collection[str] | None = None) -> str:
     """What containers wait for, and what to write where a program found its port in use, or where
-    none is known; of one task only if it is given.
+    none is known; of these tasks only if `task_ids` is given, and the same of several once.
     """
-    lines = []
+    alike: dict[tuple[str, str], list[str]] = {}
     for task in report.get("tasks", ()):
         identifier = last_part(task["taskArn"])
-        if task_id in (None, identifier):
+        if task_ids is None or identifier in task_ids:
             for container in task.get("containers", ()):
-                name = container["name"]
-                advice = _advice(report, identifier, container)
-                lines += [f"{identifier[:8]} {name}: {text}" for text in advice]
-    return "\n".join(lines)
+                for text in _advice(report, identifier, container):
+                    alike.setdefault((container["name"], text), []).append(identifier)
+    return "\n".join(
+        f"{ids[0][:8]} {name}{_others(ids)}: {text}" for (name, text), ids in alike.items()
+    )
+
+
+def _others(task_ids: Sequence[str]) -> str:
+    count = len(task_ids) - 1
+    return f" (and in {count} more {'tasks' if count > 1 else 'task'})" if count else ""
 
 
 def _advice(report: Report, task_id: str, container: Mapping[str, Any]) -> Iterator[str]:
@@ -105,6 +140,13 @@ def _advice(report: Report, task_id: str, container: Mapping[str, Any]) -> Itera
     if container.get("exitCode") and _IN_USE.search(said):
         ports = report.get("ports", {}).get(task_id, {}).get(name, ())
         yield _port_advice(report, task_id, ports)
+    if report.get("engine") == "process" and (
+        container.get("exitCode") == 127 or _NO_PROGRAM in container.get("reason", "")
+    ):
+        yield (
+            "its command is not on this machine, where the engine process runs it: install it, or "
+            "run the test on a cluster (--kecs-engine=kind)"
+        )
     awaited = report.get("waiting", {}).get(task_id, {}).get(name)
     if awaited:
         yield f"waits for {' and '.join(awaited)}"
@@ -132,26 +174,28 @@ def _port_advice(report: Report, task_id: str, ports: Sequence[int]) -> str:
     )
 
 
-def logs_text(report: Report, log_lines: int, task_id: str | None = None) -> str:
-    """The last lines of each container's streams, in the tasks' order; of one task only if
-    `task_id` is given.
+def logs_text(report: Report, log_lines: int, task_ids: Collection[str] | None = None) -> str:
+    """The last lines of each container's streams, in the tasks' order, those of several tasks once;
+    of these tasks only if `task_ids` is given.
     """
-    parts = []
-    logs = report.get("logs", {})
+    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    logs = report.get("logs", {}) if log_lines else {}
     for task in [last_part(task["taskArn"]) for task in report.get("tasks", ())]:
-        if task_id not in (None, task):
-            continue
-        for container, streams in logs.get(task, {}).items():
-            for stream in ("stdout", "stderr"):
-                lines = streams.get(stream, "").splitlines()[-log_lines:] if log_lines else []
-                if lines:
-                    parts.append(f"{task[:8]} {container} {stream}:")
-                    parts += [f"    {line}" for line in lines]
+        if task_ids is None or task in task_ids:
+            for container, streams in logs.get(task, {}).items():
+                for stream in ("stdout", "stderr"):
+                    lines = tuple(streams.get(stream, "").splitlines()[-log_lines:])
+                    if lines:
+                        alike.setdefault((container, stream, lines), []).append(task)
+    parts = []
+    for (container, stream, lines), tasks in alike.items():
+        parts.append(f"{tasks[0][:8]} {container} {stream}{_others(tasks)}:")
+        parts += [f"    {line}" for line in lines]
     return "\n".join(parts)
 
 
 def events_text(services: Iterable[Mapping[str, Any]]) -> str:
-    """Each service's counts and its events, the newest last."""
+    """Each service's counts and its last events, the newest last."""
     lines = []
     for service in services:
         counts = (
@@ -159,21 +203,27 @@ def events_text(services: Iterable[Mapping[str, Any]]) -> str:
             f"{service.get('runningCount', '?')}, pending {service.get('pendingCount', '?')}"
         )
         lines.append(f"service {service['serviceName']} {service.get('status', '?')}: {counts}")
-        lines += [f"    {event['message']}" for event in reversed(service.get("events", ()))]
+        events = service.get("events", ())
+        if len(events) > EVENTS_SHOWN:
+            lines.append(f"    {len(events) - EVENTS_SHOWN} earlier events are not shown")
+        lines += [f"    {event['message']}" for event in reversed(events[:EVENTS_SHOWN])]
     return "\n".join(lines)
 
 
 def timeline_text(
-    entries: Iterable[Mapping[str, Any]], about: str = "", most: int | None = None
+    entries: Iterable[Mapping[str, Any]],
+    about: Collection[str] | None = None,
+    most: int | None = None,
 ) -> str:
-    """Each entry with its distance from the first, in ms; only those `about` some id, if given, and
-    the last rows if there are more than `most`. Equal calls with nothing in between are one row.
+    """Each entry with its distance from the first, in ms; only those `about` these tasks and
+    services, if given, and the last rows if there are more than `most`. Equal calls with nothing in
+    between are one row.
     """
     entries = list(entries)
     if not entries:
         return ""
     start = entries[0]["at"]
-    told = [entry for entry in entries if about in str(entry["subject"])]
+    told = [each for each in entries if about is None or last_part(each["subject"]) in about]
     runs = [list(run) for _, run in groupby(told, _call_made)]
     shown = runs if most is None else runs[-most:]
     rows = [_timeline_row(run, start) for run in shown]
@@ -244,9 +294,9 @@ def task_story(task: Mapping[str, Any], report: Report, log_lines: int) -> str:
     task_id = last_part(task["taskArn"])
     parts = [
         tasks_text([task]),
-        advice_text(report, task_id),
-        logs_text(report, log_lines, task_id),
-        timeline_text(report.get("timeline", ()), task_id),
+        advice_text(report, [task_id]),
+        logs_text(report, log_lines, [task_id]),
+        timeline_text(report.get("timeline", ()), [task_id]),
     ]
     return _lines(*parts)
 
@@ -255,14 +305,30 @@ def _lines(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def tasks_of(service: Mapping[str, Any], report: Report) -> list[Mapping[str, Any]]:
+    """The service's tasks, ended ones too."""
+    group, cluster = f"service:{service['serviceName']}", service.get("clusterArn")
+    return [
+        task
+        for task in report.get("tasks", ())
+        if task.get("group") == group and task.get("clusterArn") == cluster
+    ]
+
+
 def service_story(service: Mapping[str, Any], report: Report, log_lines: int) -> str:
-    """All that is known of one service: counts, events, its tasks and their logs."""
-    group = f"service:{service['serviceName']}"
-    tasks = [task for task in report.get("tasks", ()) if task.get("group") == group]
+    """All that is known of one service: counts, events, its tasks, their logs, the end of its
+    timeline.
+    """
+    tasks = tasks_of(service, report)
     ids = [last_part(task["taskArn"]) for task in tasks]
-    advice = [advice_text(report, task_id) for task_id in ids]
-    logs = [logs_text(report, log_lines, task_id) for task_id in ids]
-    return _lines(events_text([service]), tasks_text(tasks), *advice, *logs)
+    about = {service["serviceName"], *ids}
+    return _lines(
+        events_text([service]),
+        tasks_text(tasks),
+        advice_text(report, ids),
+        logs_text(report, log_lines, ids),
+        timeline_text(report.get("timeline", ()), about, STORY_ROWS),
+    )
 
 
 def last_part(arn: str, longest: int | None = None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from pytest_kecs.exports import aws_variables
 from pytest_kecs.markers import Wishes
 from pytest_kecs.settings import Settings
 from pytest_kecs.tls import ca_file
+from pytest_kecs.waiting import seconds
 
 if TYPE_CHECKING:
     from pytest_kecs.admin import AdminClient
@@ -197,9 +197,9 @@ class Environment:
 
     def _started(self, engine: str, progress: Progress) -> EngineState:
         """The engine's state when it starts no longer."""
-        began, state = _seconds(), self.admin.prepare(engine)
+        began, state = seconds(), self.admin.prepare(engine)
         while state.state in ("idle", "starting"):
-            elapsed = _seconds() - began
+            elapsed = seconds() - began
             if elapsed > self.settings.startup_timeout:
                 raise EnvironmentStartError(
                     f"the engine {engine} was not ready after {elapsed:.0f} s (last: "
@@ -250,8 +250,3 @@ class Environment:
         self.unexport()
         if self._admin is not None:
             self._admin.close()
-
-
-def _seconds() -> float:
-    # Libraries that freeze time for tests replace time.monotonic; this clock they leave alone.
-    return time.clock_gettime(time.CLOCK_MONOTONIC)

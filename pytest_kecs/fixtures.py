@@ -72,9 +72,10 @@ def kecs(request: pytest.FixtureRequest, ecs_client: ECSClient) -> Kecs:
     """Run tasks, wait for states, read logs, assert.
 
     - run: run_task, run_tasks
-    - wait: wait_running, wait_healthy, wait_stopped, wait_stable, wait_for_event
+    - wait: wait_running, wait_healthy, wait_stopped, wait_stable, wait_for_event, wait_until
     - look: describe, logs, events, url, exec
-    - assert: assert_running, assert_healthy, assert_stopped, assert_service_stable, assert_event
+    - assert: assert_running, assert_healthy, assert_stopped, assert_exit_code, assert_log,
+      assert_service_stable, assert_deployment, assert_event, assert_never
     - prepare: map_image, set_secret, put_env_file, set_registry
     - time: advance_clock
     """

@@ -196,7 +196,8 @@ def after_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.
     elif report.skipped and not state.failed:
         state.outcome = "skipped"
     if state.begun and report.failed and call.excinfo is not None:
-        reporting.explain_failure(item.config, report, environment_of(item.config))
+        environment = environment_of(item.config)
+        reporting.explain_failure(item.config, report, call.excinfo.exconly(), environment)
     state.failed = state.failed or report.failed
     if report.when == "teardown":
         if state.begun:

@@ -11,6 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from typing import NamedTuple
 
+from pytest_kecs.waiting import seconds
+
 if TYPE_CHECKING:
     from pytest_kecs.admin import AdminClient
 
@@ -98,8 +100,20 @@ class LogQuery:
         if self.tail is not None and self.tail < 0:
             raise ValueError(f"tail is a number of lines, not {self.tail}")
 
-    def pages(self, source: AdminClient, *, follow: bool = False) -> Iterator[LogPage]:
-        """What there is; `follow`: and what comes, until the task (or `container`) has stopped."""
+    def pages(
+        self, source: AdminClient, *, follow: bool = False, timeout: float | None = None
+    ) -> Iterator[LogPage]:
+        """What there is; `follow`: and what comes, until the task (or `container`) has stopped, for
+        `timeout` seconds at most; what is there then need not end with a line.
+        """
+        limit = None if timeout is None else seconds() + timeout
+
+        def hold() -> float | None:
+            if not follow:
+                return None
+            left = HOLD_SECONDS if limit is None else min(HOLD_SECONDS, limit - seconds())
+            return left if left > 0 else None
+
         since = self.since.timestamp() if isinstance(self.since, datetime) else self.since
         read = partial(
             source.read_logs,
@@ -109,13 +123,17 @@ class LogQuery:
             since=None if isinstance(since, timedelta) else since,
             ago=since.total_seconds() if isinstance(since, timedelta) else None,
             tail=self.tail,
-            wait=HOLD_SECONDS if follow else None,
         )
-        page = read()
+        wait = hold()
+        page = read(wait=wait)
         yield page
-        while page.more or (follow and not page.ended):
-            page = read(cursor=page.cursor)
+        while page.more or (wait is not None and not page.ended):
+            is_last = wait is not None and (wait := hold()) is None
+            page = read(cursor=page.cursor, wait=wait)
             yield page
+            if is_last:
+                # Who writes without end would be read without end.
+                return
 
     def text(self, source: AdminClient) -> Iterator[TextPage]:
         """What there is of the container and stream, in large pieces, not looking at lines."""
@@ -148,6 +166,11 @@ def collect(
         name: {stream: "".join(parts.get((name, stream), ())) for stream in ("stdout", "stderr")}
         for name in names
     }
+
+
+def last_lines(source: AdminClient, query: LogQuery) -> list[LogLine]:
+    """What there is, line by line."""
+    return [line for page in query.pages(source) for line in page.lines]
 
 
 def follow_lines(source: AdminClient, query: LogQuery) -> Iterator[LogLine]:

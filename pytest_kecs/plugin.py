@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -80,6 +81,16 @@ def pytest_runtest_makereport(
     report = yield
     isolation.after_report(item, call, report)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    # What there is to explain was made by this module, which is not imported for others.
+    if "pytest_kecs.task" not in sys.modules:
+        return None
+    from pytest_kecs.assertions import explanation
+
+    return explanation(op, left, right)
 
 
 @pytest.hookimpl(trylast=True)

@@ -85,9 +85,13 @@ class Progress:
 
 
 def explain_failure(
-    config: pytest.Config, report: pytest.TestReport, environment: Environment
+    config: pytest.Config,
+    report: pytest.TestReport,
+    error: str,
+    environment: Environment,
 ) -> None:
-    """Add tasks, logs, events and timeline to the text of a failure.
+    """Add tasks, logs, events and timeline to the text of a failure, but for what the error has
+    told already.
 
     There they are wherever the failure is shown: in the terminal, whatever is captured, in JUnit's
     XML, in an editor. Of a report's own sections JUnit has none unless `junit_logging` is set. What
@@ -99,7 +103,12 @@ def explain_failure(
         junit.attach(report, f"{diagnosis.TIMELINE} ({report.when})\n{happened}\n")
         if config.pluginmanager.hasplugin("html"):
             recorder.add_extra(report, "text", happened, diagnosis.TIMELINE)
-    sections = [(f"{title} ({report.when})", text) for title, text in found]
+    told = set(error.splitlines())
+    sections = [
+        (f"{title} ({report.when})", text)
+        for title, text in found
+        if not told.issuperset(text.splitlines())
+    ]
     if not sections:
         return
     if not isinstance(report.longrepr, ExceptionRepr):

@@ -6,6 +6,26 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
+_TOLD = ("lastStatus", "desiredStatus", "healthStatus", "stopCode", "stoppedReason")
+
+
+class Fact:
+    """A value that knows of which task it is: an assertion that fails on it can say more."""
+
+    task: Task
+
+
+class TextFact(str, Fact):
+    """A status or a reason."""
+
+
+class NumberFact(int, Fact):
+    """An exit code."""
+
+
+class CodesFact(dict[str, int], Fact):
+    """Exit codes by container."""
+
 
 class Task(Mapping[str, Any]):
     """One task at one moment: reads like the dictionary that boto3 gives, and by attribute.
@@ -19,7 +39,8 @@ class Task(Mapping[str, Any]):
         self._facts = dict(facts)
 
     def __getitem__(self, name: str) -> Any:
-        return self._facts[name]
+        value = self._facts[name]
+        return self._text(value) if name in _TOLD and isinstance(value, str) else value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._facts)
@@ -28,8 +49,16 @@ class Task(Mapping[str, Any]):
         return len(self._facts)
 
     def __repr__(self) -> str:
-        codes = ", ".join(f"{name}: exit {code}" for name, code in self.exit_codes.items())
-        return f"<Task {self.id} {self.last_status}{f' ({codes})' if codes else ''}>"
+        """With all that a failed assertion needs: why it stopped, and how its containers ended."""
+        why = ": ".join(text for text in (self.stop_code, self.stopped_reason) if text)
+        codes = [f"{name}: exit {code}" for name, code in self.exit_codes.items()]
+        texts = [
+            f"{name}: {container['reason']}"
+            for name, container in self.containers.items()
+            if container.get("reason")
+        ]
+        parts = [f"{self.id} {self.last_status}", *([why] if why else []), *codes, *texts]
+        return f"<Task {', '.join(parts)}>"
 
     @property
     def arn(self) -> str:
@@ -46,11 +75,11 @@ class Task(Mapping[str, Any]):
 
     @property
     def last_status(self) -> str:
-        return str(self["lastStatus"])
+        return self._text(self._facts["lastStatus"])
 
     @property
     def desired_status(self) -> str:
-        return str(self["desiredStatus"])
+        return self._text(self._facts["desiredStatus"])
 
     @property
     def stop_code(self) -> str | None:
@@ -69,8 +98,15 @@ class Task(Mapping[str, Any]):
     @property
     def exit_codes(self) -> dict[str, int]:
         """Exit codes by container; a container that never ran has none."""
-        return {
-            name: container["exitCode"]
-            for name, container in self.containers.items()
-            if "exitCode" in container
-        }
+        codes = CodesFact()
+        codes.task = self
+        for name, container in self.containers.items():
+            if "exitCode" in container:
+                code = codes[name] = NumberFact(container["exitCode"])
+                code.task = self
+        return codes
+
+    def _text(self, value: str) -> TextFact:
+        text = TextFact(value)
+        text.task = self
+        return text

@@ -175,8 +175,9 @@ class Admin:
         latest = time.monotonic() + _number(params, "timeout", MAX_WAIT)
         deadline = _number(params, "deadline", latest)
         since = int(_number(params, "since", -1))
+        longest = min(_number(params, "at_most", MAX_WAIT), MAX_WAIT)
         realm = self._access(key).realm
-        reached = realm.wait(since, min(deadline, time.monotonic() + MAX_WAIT))
+        reached = realm.wait(since, min(deadline, time.monotonic() + longest))
         return {
             "version": reached,
             "deadline": deadline,

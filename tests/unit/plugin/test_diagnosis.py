@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pytest_kecs import diagnosis
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -55,6 +57,63 @@ def test_the_task_table_has_states_codes_and_reasons() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (0, "exit 0"),
+        (126, "exit 126 (cannot be executed)"),
+        (127, "exit 127 (command not found)"),
+        (128, "exit 128"),
+        (137, "exit 137 (SIGKILL)"),
+        (143, "exit 143 (SIGTERM)"),
+        (255, "exit 255"),
+    ],
+)
+def test_exit_codes_of_shells_and_signals_are_put_into_words(code: int, told: str) -> None:
+    task = {**STOPPED, "containers": [{"name": "app", "exitCode": code}]}
+    assert diagnosis.tasks_text([task]).splitlines()[1].endswith(f"  app: {told}")
+
+
+def alike(count: int) -> list[dict[str, Any]]:
+    """So many tasks that ended in the same way, with ids 0000..., 1111..., and so on."""
+    root = ARN.rpartition("/")[0]
+    return [{**STOPPED, "taskArn": f"{root}/{str(number) * 32}"} for number in range(count)]
+
+
+def test_many_tasks_that_are_alike_are_told_once() -> None:
+    lines = diagnosis.tasks_text([*alike(5), RUNNING]).splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "task",
+        "00000000",
+        "reason:",
+        "side:",
+        "and",
+        "99994567",
+    ]
+    assert lines[4] == "    and 4 more like it, the last 44444444"
+    assert "more like it" not in diagnosis.tasks_text(alike(3))
+
+
+def test_what_several_tasks_wrote_alike_is_told_once() -> None:
+    said = {"app": {"stdout": "no config\n", "stderr": ""}}
+    logs = {str(number) * 32: said for number in range(3)}
+    assert diagnosis.logs_text({"tasks": alike(3), "logs": logs}, 20).splitlines() == [
+        "00000000 app stdout (and in 2 more tasks):",
+        "    no config",
+    ]
+
+
+@pytest.mark.parametrize(
+    "end", [{"exitCode": 127}, {"reason": 'exec: "web": executable file not found in $PATH'}]
+)
+def test_a_program_that_this_machine_has_not_gets_advice_once(end: dict[str, Any]) -> None:
+    tasks = [{**task, "containers": [{"name": "app", **end}]} for task in alike(2)]
+    advice = diagnosis.advice_text({"engine": "process", "tasks": tasks})
+    assert advice.startswith("00000000 app (and in 1 more task): its command is not on this mach")
+    assert "--kecs-engine=kind" in advice
+    assert diagnosis.advice_text({"engine": "kind", "tasks": tasks}) == ""
+
+
 def test_a_port_in_use_gets_advice() -> None:
     said = {"stdout": "", "stderr": "OSError: [Errno 98] Address already in use"}
     report = {
@@ -63,7 +122,7 @@ def test_a_port_in_use_gets_advice() -> None:
         "logs": {ID: {"app": said}},
         "ports": {ID: {"app": [8080]}},
     }
-    advice = diagnosis.advice_text(report, ID)
+    advice = diagnosis.advice_text(report, [ID])
     assert advice.startswith("01234567 app: its port 8080 is in use on this machine")
     assert "$KECS_HOST and $KECS_PORT_8080, in a stand-in {host} and {port:8080}" in advice
     assert advice in dict(diagnosis.sections(report, 20))["kecs tasks"]
@@ -83,13 +142,13 @@ def test_a_container_that_runs_nothing_gets_advice() -> None:
         "01234567 app: runs nothing, for its definition has no command and its image shop/web:1"
     )
     assert diagnosis.advice_text(report).startswith(advice)
-    assert diagnosis.advice_text(report, "f" * 32) == ""
+    assert diagnosis.advice_text(report, ["f" * 32]) == ""
 
 
 def test_what_a_container_waits_for() -> None:
     report = {**REPORT, "waiting": {ID: {"app": ["db to be HEALTHY", "init to end"]}}}
     told = "01234567 app: waits for db to be HEALTHY and init to end"
-    assert diagnosis.advice_text(report, ID) == told
+    assert diagnosis.advice_text(report, [ID]) == told
     assert told in diagnosis.task_story(STOPPED, report, 20)
 
 
@@ -122,6 +181,13 @@ def test_events_are_told_oldest_first() -> None:
         "    oldest",
         "    newest",
     ]
+
+
+def test_of_many_events_the_last_are_told() -> None:
+    events = [{"message": f"event {number}"} for number in range(30, 0, -1)]
+    lines = diagnosis.events_text([{**SERVICE, "events": events}]).splitlines()
+    assert lines[1:3] == ["    10 earlier events are not shown", "    event 11"]
+    assert lines[-1] == "    event 30"
 
 
 def test_the_timeline_has_distances_in_milliseconds() -> None:
@@ -229,3 +295,11 @@ def test_a_service_story_has_its_tasks() -> None:
     assert "newest" in story
     assert "EssentialContainerExited" in story
     assert "three" in story
+    assert "+12 ms  task  01234567  PENDING" in story
+    assert "RunTask" not in story
+
+
+def test_a_service_story_leaves_a_namesake_out() -> None:
+    other = {**STOPPED, "clusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/other"}
+    story = diagnosis.service_story(SERVICE, {**REPORT, "tasks": [other]}, 20)
+    assert "EssentialContainerExited" not in story

@@ -70,7 +70,7 @@ def begin(
     )
     script, shown = Script(list(states)), Shown()
     monkeypatch.setattr(Environment, "admin", script)
-    monkeypatch.setattr("pytest_kecs.environment._seconds", lambda: script.now)
+    monkeypatch.setattr("pytest_kecs.environment.seconds", lambda: script.now)
     try:
         for number in range(times):
             environment.begin(f"test {number}", Wishes(), shown)

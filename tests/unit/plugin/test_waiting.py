@@ -25,9 +25,18 @@ class Script:
 
     answers: list[Answer]
     asked: list[tuple[int, float, float | None]] = field(default_factory=list)
+    at_most: float | None = None
 
-    def wait(self, since: int, *, timeout: float, deadline: float | None = None) -> Answer:
+    def wait(
+        self,
+        since: int,
+        *,
+        timeout: float,
+        deadline: float | None = None,
+        at_most: float | None = None,
+    ) -> Answer:
         self.asked.append((since, timeout, deadline))
+        self.at_most = at_most
         return self.answers.pop(0)
 
 
@@ -52,6 +61,13 @@ def test_after_the_deadline_it_looks_once_more() -> None:
 
 def test_the_deadline_ends_it() -> None:
     assert wait_until(Script([Answer(7), Answer(7, timed_out=True)]), lambda: None, 5.0) is None
+
+
+def test_it_looks_again_without_a_change_if_asked_to() -> None:
+    script = Script([Answer(7), Answer(7), Answer(7, timed_out=True)])
+    looks = iter([None, None, "last"])
+    assert wait_until(script, lambda: next(looks), 5.0, every=0.5) == "last"
+    assert script.at_most == 0.5
 
 
 def test_a_look_may_end_it_early() -> None:
