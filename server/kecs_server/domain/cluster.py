@@ -149,7 +149,10 @@ class Cluster:
 
     def instance_of(self, task: Task) -> ContainerInstance | None:
         """Where the task was placed; None on Fargate."""
-        return self.instances.get((task.container_instance_arn or "").rpartition("/")[2])
+        return self.instance_at(task.container_instance_arn)
+
+    def instance_at(self, arn: str | None) -> ContainerInstance | None:
+        return self.instances.get((arn or "").rpartition("/")[2])
 
     def is_drained(self, task: Task) -> bool:
         """Whether the task is to leave its container instance (ecs-facts 12.3)."""

@@ -30,11 +30,11 @@ def demand_of(definition: TaskDefinition, overrides: Structure) -> Demand:
     """The task's own sizes if it has any, else those of its containers, of which a reservation
     counts rather than a limit.
     """
-    body = {**definition.body, **overrides}
+    body = {**definition.body, **overrides} if overrides else definition.body
     given = {each.get("name"): each for each in overrides.get("containerOverrides", ())}
-    containers = [
-        {**container, **given.get(container["name"], {})} for container in definition.containers
-    ]
+    containers = definition.containers
+    if given:
+        containers = [{**each, **given.get(each["name"], {})} for each in containers]
     return Demand(
         cpu=(
             parse_cpu(body["cpu"]) or 0

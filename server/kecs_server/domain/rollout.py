@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kecs_server.domain.instance import ContainerInstance
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(NamedTuple):
     """A task of the service that has not stopped.
 
     `is_current`: of the PRIMARY deployment. `is_stopping`: its desired status is STOPPED.

@@ -255,7 +255,10 @@ class Task:
 
     @property
     def has_health_check(self) -> bool:
-        return any(c.essential and "healthCheck" in c.definition for c in self.containers)
+        for container in self.containers:  # `any` takes twice as long, and this is asked often
+            if container.essential and "healthCheck" in container.definition:
+                return True
+        return False
 
     @property
     def needs_resources(self) -> bool:

@@ -45,7 +45,7 @@ def planned(
 
     def member(task: Task) -> Member:
         is_current = held is not None or task.started_by == service.primary.id
-        return replace(members[task.id], is_current=is_current)
+        return members[task.id]._replace(is_current=is_current)
 
     decided = plan(
         service.deployment_configuration["minimumHealthyPercent"],

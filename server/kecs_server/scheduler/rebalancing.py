@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -71,7 +72,12 @@ def rebalance(
         healthy = [id for id in service.arrivals if members[id].is_healthy]
         service.arrivals.difference_update(healthy)
         return _leave(cluster, service, staying, members, len(healthy), now)
-    counts = _counts(cluster, service, staying)
+    # Where all zones are balanced so are those that suit the service, which takes longer to find.
+    if not service.is_rebalancing and is_balanced(
+        _counts(cluster, cluster.instances.values(), staying)
+    ):
+        return []
+    counts = _counts(cluster, seats(cluster, service), staying)
     if is_balanced(counts):
         if service.is_rebalancing:
             service.is_rebalancing = False
@@ -103,19 +109,25 @@ def _has_zones(cluster: Cluster) -> bool:
     return len({each.attributes.get(ZONE) for each in cluster.instances.values()}) > 1
 
 
-def _counts(cluster: Cluster, service: Service, tasks: Sequence[Task]) -> dict[str, int]:
-    """The tasks in each zone that has an instance which can have some."""
+def _counts(
+    cluster: Cluster, places: Iterable[ContainerInstance], tasks: Sequence[Task]
+) -> dict[str, int]:
+    """The tasks in each zone that one of the places is in."""
     counts = {
         zone: 0
-        for place in seats(cluster, service)
+        for place in places
         if place.agent_connected and (zone := place.attributes.get(ZONE))
     }
-    found = Counter(zone for task in tasks if (zone := _zone(cluster, task)) in counts)
-    return counts | {zone: found[zone] for zone in counts}
+    for arn, number in Counter(task.container_instance_arn for task in tasks).items():
+        zone = _zone(cluster, arn)
+        if zone in counts:
+            counts[zone] += number
+    return counts
 
 
-def _zone(cluster: Cluster, task: Task) -> str | None:
-    place = cluster.instance_of(task)
+def _zone(cluster: Cluster, arn: str | None) -> str | None:
+    """Where the container instance of this ARN is."""
+    place = cluster.instance_at(arn)
     return place.attributes.get(ZONE) if place else None
 
 
@@ -149,7 +161,7 @@ def _leave(
     now: float,
 ) -> list[Task]:
     """Stop as many tasks as have arrived and are healthy, in the zones that have most."""
-    counts = _counts(cluster, service, tasks)
+    counts = _counts(cluster, seats(cluster, service), tasks)
     touched: list[Task] = []
     while len(touched) < count and counts:
         zone = fullest(counts)
@@ -169,5 +181,7 @@ def _leaving(
 ) -> list[Task]:
     """The tasks of the zone that may be stopped, the oldest first."""
     return [
-        task for task in tasks if _zone(cluster, task) == zone and not members[task.id].is_protected
+        task
+        for task in tasks
+        if _zone(cluster, task.container_instance_arn) == zone and not members[task.id].is_protected
     ]

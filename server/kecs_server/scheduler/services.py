@@ -147,7 +147,7 @@ def _plans(
 
 
 def _of(member: Member, *, is_current: bool) -> Member:
-    return member if member.is_current == is_current else replace(member, is_current=is_current)
+    return member if member.is_current == is_current else member._replace(is_current=is_current)
 
 
 def _limits(service: Service, desired: int) -> Limits:
