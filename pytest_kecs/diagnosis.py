@@ -214,6 +214,8 @@ def timeline_text(
     entries: Iterable[Mapping[str, Any]],
     about: Collection[str] | None = None,
     most: int | None = None,
+    *,
+    with_calls: bool = True,
 ) -> str:
     """Each entry with its distance from the first, in ms; only those `about` these tasks and
     services, if given, and the last rows if there are more than `most`. Equal calls with nothing in
@@ -223,7 +225,12 @@ def timeline_text(
     if not entries:
         return ""
     start = entries[0]["at"]
-    told = [each for each in entries if about is None or last_part(each["subject"]) in about]
+    told = [
+        entry
+        for entry in entries
+        if (about is None or last_part(entry["subject"]) in about)
+        and (with_calls or entry["kind"] != "call")
+    ]
     runs = [list(run) for _, run in groupby(told, _call_made)]
     shown = runs if most is None else runs[-most:]
     rows = [_timeline_row(run, start) for run in shown]

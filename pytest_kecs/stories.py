@@ -37,7 +37,10 @@ class Stories:
     ) -> AssertionError:
         """:param what: goes on from `task ID (FAMILY:REVISION)`."""
         name = f"task {short_id(task.arn)} ({last_part(task['taskDefinitionArn'])})"
-        story = task_story(task, self._report(), self._log_lines)
+        report = self._report()
+        # As it is by now: its logs and its timeline are not older.
+        now = [each for each in report.get("tasks", ()) if each["taskArn"] == task.arn]
+        story = task_story(now[0] if now else task, report, self._log_lines)
         return kind(_joined(f"{name} {what}", hints, story))
 
     def of_service(
@@ -58,8 +61,7 @@ class Stories:
     ) -> AssertionError:
         """With the last changes in the environment."""
         entries = self._report().get("timeline", ())
-        changes = [entry for entry in entries if entry["kind"] != "call"]
-        shown = timeline_text(changes, most=_CHANGES_SHOWN)
+        shown = timeline_text(entries, most=_CHANGES_SHOWN, with_calls=False)
         story = f"what changed last:\n{shown}" if shown else "nothing changed in the environment"
         return kind(_joined(what, hints, story))
 

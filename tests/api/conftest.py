@@ -22,6 +22,7 @@ from sources import check_sources
 
 import pytest_kecs
 from pytest_kecs.admin import AdminClient
+from pytest_kecs.kecs import Kecs
 from pytest_kecs.launcher import Launcher
 from pytest_kecs.launcher import LaunchOptions
 
@@ -144,6 +145,12 @@ def cluster(ecs: Any) -> Any:
     """A client in an account that has the cluster `default`."""
     ecs.create_cluster()
     return ecs
+
+
+@pytest.fixture
+def kecs(cluster: Any, admin: AdminClient) -> Kecs:
+    """What tests have as `kecs`, in such an account."""
+    return Kecs(cluster, admin)
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ TASK = "ECS Task State Change"
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 
 
-@pytest.fixture
-def kecs(cluster: Any, admin: AdminClient) -> Kecs:
-    return Kecs(cluster, admin)
-
-
 def names(events: list[Event]) -> list[str]:
     return [event.detail["eventName"] for event in events]
 

@@ -12,7 +12,6 @@ from api_steps import container
 from api_steps import register
 from service_steps import create
 
-from pytest_kecs.admin import AdminClient
 from pytest_kecs.errors import AdminError
 from pytest_kecs.kecs import Kecs
 from pytest_kecs.waiting import WaitError
@@ -24,11 +23,6 @@ LONG = 600.0
 """Seconds that no test may take: a wait with this timeout has to give up by itself."""
 
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
-
-
-@pytest.fixture
-def kecs(cluster: Any, admin: AdminClient) -> Kecs:
-    return Kecs(cluster, admin)
 
 
 def script(text: str, name: str = "app", **members: Any) -> dict[str, Any]:

@@ -64,6 +64,33 @@ def test_nothing_is_left_after_a_signal(
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize("engine", ["auto", "kind"])
+def test_a_docker_that_hangs_does_not_hold_up_an_interruption(
+    inner: pytest.Pytester,
+    start: Start,
+    processes: Processes,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+) -> None:
+    programs = inner.path / "bin"
+    programs.mkdir()
+    asked = programs / "asked"
+    os.mkfifo(asked)
+    for name, script in (("docker", f"echo now > '{asked}'; exec sleep 600"), ("kind", "exit 0")):
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    inner.makepyfile("def test_ecs(ecs_client): pass")
+    running = start(f"--kecs-engine={engine}")
+    # Opening waits until docker is asked.
+    assert asked.read_text() == "now\n"
+    running.popen.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in running.rest()
+    assert processes.now() == []
+    assert not home.exists() or list(home.iterdir()) == []
+
+
 def test_nothing_is_left_after_a_normal_end(
     inner: pytest.Pytester, processes: Processes, home: Path
 ) -> None:

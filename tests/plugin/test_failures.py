@@ -153,6 +153,55 @@ def test_an_error_is_shown_at_the_call_that_the_test_made(inner: pytest.Pytester
     shown.no_fnmatch_line("*pytest_kecs/admin.py*")
 
 
+def test_assertions_explain_themselves_and_nothing_is_told_twice(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("CI", raising=False)  # where pytest cuts nothing off
+    inner.makepyfile(
+        """
+        from tasks import register
+        from tasks import shell
+
+        def test_plain(ecs_client, kecs):
+            shell(ecs_client, "worker", "exit 137")
+            task = kecs.wait_stopped(kecs.run_task("worker"))
+            assert task.last_status == "RUNNING"
+
+        def test_too_early(ecs_client, kecs):
+            register(ecs_client, "sleeper", "sleep", "600")
+            assert kecs.run_task("sleeper")["lastStatus"] == "RUNNING"
+
+        def test_of_ours(ecs_client, kecs):
+            shell(ecs_client, "worker", "echo last words; exit 4")
+            kecs.assert_exit_code(kecs.wait_stopped(kecs.run_task("worker")), 0)
+
+        def test_other_texts(ecs_client):
+            assert "STOPPED" == "RUNNING"
+        """
+    )
+    result = run(inner, "-vv", "--junitxml=report.xml")
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(
+        [
+            "E *assert 'STOPPED' == 'RUNNING'",
+            "E *worker:1 *STOPPED *EssentialContainerExited *app: exit 137 (SIGKILL)",
+            "E *reason: Essential container in task exited",
+            "E *assert 'P*ING' == 'RUNNING'",
+            "E *hint: a Task does not change; *, kecs.assert_running(task) waits",
+            "E *task * (worker:1) did not end as asked: *app had the exit code 4, not 0",
+            "E *last words",
+            "E *+* ms *task *STOPPED",
+            "*kecs timeline (call)*",
+            "E *assert 'STOPPED' == 'RUNNING'",
+            "E *- RUNNING",
+        ]
+    )
+    text = _junit_texts(inner.path / "report.xml")["test_of_ours"]
+    assert text.count("app stdout") == text.count("app: exit 4") == 1
+    assert text.count("kecs timeline (") == 1
+
+
 def test_log_lines_can_be_chosen(inner: pytest.Pytester) -> None:
     inner.makepyfile(
         """

@@ -67,7 +67,7 @@ def test_what_the_last_call_gave_is_told() -> None:
     text = "has_come did not become true within 2 s: the last of 2 calls gave []"
     with pytest.raises(WaitTimeout, match=re.escape(text)) as caught:
         _Kecs(waits=2, entries=ENTRIES).wait_until(has_come, timeout=2)
-    assert "what changed last:\n     +0 ms  task  abc  RUNNING" in str(caught.value)
+    assert "what changed last:\n   +500 ms  task  abc  RUNNING" in str(caught.value)
 
 
 def test_the_assertion_that_failed_last_is_its_cause() -> None:
