@@ -17,6 +17,7 @@ Imported by the supervisor: standard library only.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 
@@ -125,9 +126,9 @@ def enter(file: str) -> None:
 
 
 def remove_tree(path: str, patience: float = PATIENCE) -> bool:
-    """Remove a cgroup and those below it, in which nothing runs any more; False: something does.
+    """Remove a cgroup and those below it, in which nothing runs any more; False: it cannot be.
 
-    :param patience: seconds to wait for it.
+    :param patience: seconds to wait for what still runs there.
     """
     deadline = time.monotonic() + patience
     for folder, _, _ in os.walk(path, topdown=False):
@@ -136,8 +137,9 @@ def remove_tree(path: str, patience: float = PATIENCE) -> bool:
                 os.rmdir(folder)
             except FileNotFoundError:
                 pass
-            except OSError:
-                if time.monotonic() < deadline:
+            except OSError as error:
+                # Of a process that leaves it version 1 tells nobody.
+                if error.errno == errno.EBUSY and time.monotonic() < deadline:
                     time.sleep(0.01)
                     continue
                 return False

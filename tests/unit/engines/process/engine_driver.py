@@ -165,8 +165,8 @@ class Driver:
         return read_all(self.engine.logs(task_id, container))
 
     def supervisor_pid(self) -> int:
-        assert self.engine._link is not None
-        return self.engine._link.process.pid
+        assert self.engine._running.link is not None
+        return self.engine._running.link.process.pid
 
 
 def matches(observation: Observation, kind: type[Observation], task_id: str, name: str) -> bool:

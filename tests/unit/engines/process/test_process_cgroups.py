@@ -85,7 +85,7 @@ def test_the_kernel_ends_what_is_above_its_limit(driver: Driver, cgroup: Path) -
     """However short that is: nobody has to look."""
     stopped = driver.run(*python(TAKE, "100"), memory=64)
     assert (stopped.exit_code, stopped.reason) == OUT_OF_MEMORY
-    assert driver.engine._memory._thread is None
+    assert driver.engine._running.limits._watch._thread is None
     assert folders(cgroup) == [stopped.task_id]
     driver.remove(stopped.task_id)
     assert folders(cgroup) == []
@@ -164,7 +164,7 @@ def test_what_the_system_refuses(driver: Driver, cgroup: Path) -> None:
 
 def test_with_the_supervisor_it_goes_and_comes(driver: Driver, cgroup: Path) -> None:
     """What the next one starts has cgroups, too."""
-    link = driver.engine._link
+    link = driver.engine._running.link
     assert link is not None
     task = driver.start("sleep", "1000", memory=64)
     driver.wait(ContainerStarted, task)
@@ -174,6 +174,12 @@ def test_with_the_supervisor_it_goes_and_comes(driver: Driver, cgroup: Path) -> 
     assert [path for path in cgroup.iterdir() if path.is_dir()] == []
     stopped = driver.run(*python(TAKE, "100"), memory=64)
     assert (stopped.exit_code, stopped.reason) == OUT_OF_MEMORY
+
+
+def test_what_will_never_go_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "cgroup").mkdir()
+    (tmp_path / "cgroup" / "no cgroup").touch()
+    assert not cgroups.remove_tree(str(tmp_path / "cgroup"), patience=float("inf"))
 
 
 def test_what_is_left_of_a_killed_environment(cgroup: Path, fifo: Fifo, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_below_its_limit(driver: Driver, fifo: Fifo) -> None:
 def test_a_reservation_is_no_limit(driver: Driver, fifo: Fifo) -> None:
     task = driver.start(*python(TAKE, fifo.path, "100"), memory_reservation=64)
     fifo.read_line()
-    assert driver.engine._memory._thread is None
+    assert driver.engine._running.limits._watch._thread is None
     driver.remove(task)
 
 
@@ -223,7 +223,7 @@ def test_gone_processes_are_nothing() -> None:
 
 def looked(driver: Driver) -> None:
     """Wait until the watch has looked at every task once more, twice."""
-    groups = list(driver.engine._memory._groups.values())
+    groups = list(driver.engine._running.limits._watch._groups.values())
     assert groups
     for _ in range(2):
         due = [group.due for group in groups]

@@ -279,7 +279,7 @@ def test_where_networks_cannot_be_had_the_task_says_why(
     def refuse(*_: object) -> None:
         raise EngineError("kecs_netns: no")
 
-    monkeypatch.setattr("kecs_server.engines.process.engine.Namespaces", refuse)
+    monkeypatch.setattr("kecs_server.engines.process.networks.Namespaces", refuse)
     driver.engine.provision(
         TaskSpec(
             task_id="0" * 32,
@@ -291,6 +291,26 @@ def test_where_networks_cannot_be_had_the_task_says_why(
     )
     lost = driver.wait(TaskLost, "0" * 32)
     assert lost.reason == "the task's network could not be made: kecs_netns: no"
+
+
+def test_what_fails_first_is_told_and_nothing_more_is_tried(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a network is made for a task that cannot be")
+
+    monkeypatch.setattr("kecs_server.engines.process.networks.Namespaces", refuse)
+    driver.engine.provision(
+        TaskSpec(
+            task_id="0" * 32,
+            task_arn="arn",
+            family="f",
+            containers=(container("sleep", "60", name="../app"),),
+            own_network=OWN,
+        )
+    )
+    lost = driver.wait(TaskLost, "0" * 32)
+    assert lost.reason.startswith("the task's directory could not be made: '../app' is not a name")
 
 
 @pytest.mark.parametrize(

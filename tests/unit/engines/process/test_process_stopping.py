@@ -57,7 +57,7 @@ engine.open(lambda observation: None, lambda phase: None)
 spec = ContainerSpec(name="app", image="image", command=tuple(command))
 engine.provision(TaskSpec(task_id="1" * 32, task_arn="", family="", containers=(spec,)))
 engine.start_container("1" * 32, "app")
-print(engine._link.process.pid, flush=True)
+print(engine._running.link.process.pid, flush=True)
 threading.Event().wait()
 """
 
