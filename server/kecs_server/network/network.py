@@ -7,13 +7,9 @@ import socket
 import threading
 from collections.abc import Callable
 from collections.abc import Collection
-from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
 from contextlib import suppress
-from dataclasses import dataclass
-from dataclasses import field
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -23,23 +19,23 @@ from typing import TypeVar
 from kecs_server.domain.faults import Fault
 from kecs_server.domain.faults import Latency
 from kecs_server.domain.faults import PacketLoss
-from kecs_server.domain.firelens import PORT
-from kecs_server.domain.firelens import is_router
 from kecs_server.domain.ports import Binding
-from kecs_server.domain.ports import PortMapping
 from kecs_server.domain.ports import port_mappings
 from kecs_server.domain.ports import ports_of
-from kecs_server.domain.task import Container
 from kecs_server.domain.task import Task
 from kecs_server.domain.ways_out import AGENT_ADDRESS
-from kecs_server.domain.ways_out import HOST_NAME
 from kecs_server.domain.ways_out import Place
 from kecs_server.domain.ways_out import WayOut
 from kecs_server.engines.base import Engine
 from kecs_server.engines.open_files import check_spare
-from kecs_server.engines.spec import Addressing
 from kecs_server.engines.spec import TaskNetwork
 from kecs_server.network.addresses import LoopbackAddresses
+from kecs_server.network.addressing import EVERY_ADDRESS
+from kecs_server.network.addressing import in_one_network
+from kecs_server.network.addressing import is_the_programs_own
+from kecs_server.network.addressing import listened_at
+from kecs_server.network.addressing import on_the_machine
+from kecs_server.network.attached import Attached
 from kecs_server.network.host_ports import HOST
 from kecs_server.network.host_ports import MOST
 from kecs_server.network.host_ports import PortError
@@ -48,14 +44,11 @@ from kecs_server.network.host_ports import bind_fixed
 from kecs_server.network.host_ports import bind_free
 from kecs_server.network.host_ports import check_free
 from kecs_server.network.names import Name
+from kecs_server.network.outside import connect_outside
 
 if TYPE_CHECKING:
     from kecs_server.network.forwarding import Forwarder
     from kecs_server.network.forwarding import Forwarders
-
-EVERY_ADDRESS = "0.0.0.0"
-CONNECT_TIMEOUT = 10.0
-"""Seconds for a connection that a task makes to what is outside."""
 
 _GONE = "the task has no network: it does not run"
 
@@ -67,26 +60,6 @@ EngineOf = Callable[[str], Engine | None]
 """The engine of a name, None as long as it is not ready."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Attached:
-    """A task that has a network. `own` are the addresses taken for it alone; `ways_out` are not yet
-    opened; `connects` lead to services that are found by name; `own_ports` are those of containers
-    that are reached at the task's own address.
-    """
-
-    engine: str
-    own: list[str]
-    told: TaskNetwork
-    ways_out: Sequence[WayOut] = ()
-    is_closed: bool = False
-    connects: Mapping[Place, Callable[[], socket.socket]] = field(default_factory=dict)
-    own_ports: set[tuple[str, int]] = field(default_factory=set)
-    bindings: dict[str, tuple[Binding, ...]] = field(default_factory=dict)
-    faults: Mapping[str, Fault] = field(default_factory=dict)  # by name; replaced, not changed
-    forwarders: list[Forwarder] = field(default_factory=list)
-    on_demand: dict[tuple[str, int], Forwarder] = field(default_factory=dict)
-
-
 class Network:
     """Thread-safe. What a task has is its own from `attach` to `detach`."""
 
@@ -94,7 +67,7 @@ class Network:
         self._engine_of = engine_of
         self._lock = threading.RLock()
         self._addresses = LoopbackAddresses()
-        self._attached: dict[str, _Attached] = {}
+        self._attached: dict[str, Attached] = {}
         self._forwarders: Forwarders | None = None
 
     def attach(
@@ -113,17 +86,17 @@ class Network:
         """
         with self._lock:
             if engine != "process":
-                told = TaskNetwork(addressing=_in_one_pod(task))
-                attached = _Attached(engine=engine, own=[], told=told)
+                told = TaskNetwork(addressing=in_one_network(task))
+                attached = Attached(engine=engine, own=[], told=told)
             elif is_own:
                 attached = self._in_namespace(task)
             else:
-                attached = self._as_processes(task)
+                attached = self._on_the_machine(task)
             self._attached[task.id] = attached
             attached.told = replace(attached.told, names=self._name(task, attached, names))
             return attached.told
 
-    def _name(self, task: Task, attached: _Attached, names: Sequence[Name]) -> dict[Place, str]:
+    def _name(self, task: Task, attached: Attached, names: Sequence[Name]) -> dict[Place, str]:
         """Where what has a name is reached: by it in a Pod and in a network of the task's own, else
         at a port of the machine.
         """
@@ -132,7 +105,7 @@ class Network:
             return {place: f"{place.host}:{place.port}" for place in attached.connects}
         told = {}
         for name in names:
-            [listener] = bind_free(1, "tcp", _listened_at(task))
+            [listener] = bind_free(1, "tcp", listened_at(task))
             forwarder = self._open_forwarders().open(listener, name.connect)
             attached.forwarders.append(forwarder)
             told[name.place] = f"{HOST}:{forwarder.port}"
@@ -260,7 +233,7 @@ class Network:
                 self._forwarders = None
             self._addresses.close()
 
-    def _disturbed(self, task_id: str) -> tuple[_Attached, Engine]:
+    def _disturbed(self, task_id: str) -> tuple[Attached, Engine]:
         attached = self._attached.get(task_id)
         engine = self._engine_of(attached.engine) if attached else None
         if attached is None or engine is None or not attached.told.is_own:
@@ -282,8 +255,8 @@ class Network:
         told = attached.told.addressing[container].ports.get(port, port)
         return engine, list(dict.fromkeys((told, port)))
 
-    def _as_processes(self, task: Task) -> _Attached:
-        mode, own = task.task_definition.network_mode, list[str]()
+    def _on_the_machine(self, task: Task) -> Attached:
+        own = list[str]()
 
         def take() -> str | None:
             address = self._addresses.take()
@@ -291,44 +264,22 @@ class Network:
                 own.append(address)
             return address
 
-        shared = take() if mode == "awsvpc" else None
-        hosts: dict[str, str | None] = {}
-        for container in task.containers:
-            mappings = list(port_mappings(container.definition))
-            if mode == "awsvpc":
-                hosts[container.name] = shared
-            elif mode == "host" or any(map(_is_the_programs_own, mappings)):
-                hosts[container.name] = HOST
-            else:
-                hosts[container.name] = take()
-        addressing = {}
-        for container in task.containers:
-            host = hosts[container.name]
-            addressing[container.name] = Addressing(
-                host=host or HOST,
-                ports={
-                    port: port if host or is_range else _free_port()
-                    for port, is_range in _told_ports(container)
-                },
-                peers={name: peer or HOST for name, peer in hosts.items()},
-            )
-        address = (shared or HOST) if mode == "awsvpc" else None
-        told = TaskNetwork(addressing=addressing, address=address)
-        return _Attached(engine="process", own=own, told=told)
+        told = on_the_machine(task, take)
+        return Attached(engine="process", own=own, told=told)
 
-    def _in_namespace(self, task: Task) -> _Attached:
+    def _in_namespace(self, task: Task) -> Attached:
         """As in a Pod; an address of the machine's leads into an awsvpc task."""
         mode = task.task_definition.network_mode
         address = (self._addresses.take() or HOST) if mode == "awsvpc" else None
-        told = TaskNetwork(addressing=_in_one_pod(task), address=address, is_own=True)
-        return _Attached(
+        told = TaskNetwork(addressing=in_one_network(task), address=address, is_own=True)
+        return Attached(
             engine="process",
             own=[address] if address else [],
             told=told,
             is_closed=mode == "none",
         )
 
-    def _open_way_out(self, task: Task, attached: _Attached, way: WayOut) -> None:
+    def _open_way_out(self, task: Task, attached: Attached, way: WayOut) -> None:
         """:raises PortError: there is none; the text is the container's reason."""
         engine, target = self._engine_of(attached.engine), way.target
         if engine is None:
@@ -344,12 +295,12 @@ class Network:
                 f"made: {error.strerror or error}"
             ) from error
         # As on ECS, the agent is not at the device that is disturbed.
-        there = None if way.address == AGENT_ADDRESS else partial(_delay, attached, way.address)
-        connect = attached.connects.get(target) or partial(_connect_outside, target)
+        there = None if way.address == AGENT_ADDRESS else partial(attached.delay, way.address)
+        connect = attached.connects.get(target) or partial(connect_outside, target)
         forwarder = self._open_forwarders().open(listener, connect, there=there)
         attached.forwarders.append(forwarder)
 
-    def _lead_in(self, task: Task, attached: _Attached, container: str) -> None:
+    def _lead_in(self, task: Task, attached: Attached, container: str) -> None:
         """Forward the ports of an awsvpc task at its address, as far as they can be had: what is
         reached at no other is reached by `reach`.
         """
@@ -364,7 +315,7 @@ class Network:
             if protocol == "tcp":
                 attached.own_ports.add((container, port))
 
-    def _bind(self, task: Task, attached: _Attached, container: str) -> tuple[Binding, ...]:
+    def _bind(self, task: Task, attached: Attached, container: str) -> tuple[Binding, ...]:
         if attached.told.is_own and attached.own:
             self._lead_in(task, attached, container)
         if task.task_definition.network_mode not in ("bridge", "host"):
@@ -372,14 +323,14 @@ class Network:
         bound = []
         for mapping in port_mappings(task.container(container).definition):
             shares_ports = attached.engine == "process" and not attached.told.is_own
-            if shares_ports and _is_the_programs_own(mapping):
+            if shares_ports and is_the_programs_own(mapping):
                 check_free(mapping.host_port, mapping.protocol)
                 bound.append(Binding(mapping=mapping, host_port=mapping.host_port))
                 continue
             listeners = (
                 [bind_fixed(mapping.host_port, mapping.protocol)]
                 if mapping.host_port
-                else bind_free(mapping.size, mapping.protocol, _listened_at(task))
+                else bind_free(mapping.size, mapping.protocol, listened_at(task))
             )
             bound.append(Binding(mapping=mapping, host_port=listeners[0].getsockname()[1]))
             for port, listener in enumerate(listeners, mapping.first):
@@ -397,7 +348,7 @@ class Network:
     ) -> Forwarder:
         connect = partial(self.connect, task_id, container, port, protocol)
         attached = self._attached[task_id]
-        back = partial(_delay, attached, HOST) if attached.told.is_own else None
+        back = partial(attached.delay, HOST) if attached.told.is_own else None
         return self._open_forwarders().open(listener, connect, back=back)
 
     def _open_forwarders(self) -> Forwarders:
@@ -409,75 +360,9 @@ class Network:
         return self._forwarders
 
 
-def _delay(attached: _Attached, address: str) -> float:
-    """Seconds that what the task sends to an address takes longer."""
-    latencies = (each for each in attached.faults.values() if isinstance(each, Latency))
-    return sum(each.delay_to(address) for each in latencies)
-
-
-def _told_ports(container: Container) -> Iterator[tuple[int, bool]]:
-    """The first TCP port of each mapping, and whether others follow it; a router's own."""
-    if is_router(container.definition):
-        yield PORT, False
-    for mapping in port_mappings(container.definition):
-        if mapping.protocol == "tcp":
-            yield mapping.first, mapping.is_range
-
-
-def _connect_outside(target: Place) -> socket.socket:
-    """:raises OSError: nobody listens there."""
-    hosts = (HOST, "::1") if target.host == HOST_NAME else (target.host,)
-    for host in hosts[:-1]:
-        with suppress(OSError):
-            return _connected(host, target.port)
-    return _connected(hosts[-1], target.port)
-
-
-def _connected(host: str, port: int) -> socket.socket:
-    made = socket.create_connection((host, port), CONNECT_TIMEOUT)
-    made.settimeout(None)
-    return made
-
-
 def _first(ports: list[int], find: Callable[[int], Found]) -> Found:
     """What is found at the first port at which something is."""
     for port in ports[:-1]:
         with suppress(ConnectionRefusedError):
             return find(port)
     return find(ports[-1])
-
-
-def _in_one_pod(task: Task) -> dict[str, Addressing]:
-    """Containers of a Pod have one network, which is the Pod's own."""
-    peers = {container.name: HOST for container in task.containers}
-    return {
-        container.name: Addressing(
-            host=EVERY_ADDRESS,
-            ports={port: port for port, _ in _told_ports(container)},
-            peers=peers,
-        )
-        for container in task.containers
-    }
-
-
-def _is_the_programs_own(mapping: PortMapping) -> bool:
-    """Whether the program itself is to listen on the host's port: one that listens at every
-    address could not if the server held it.
-    """
-    return mapping.host_port == mapping.first
-
-
-def _listened_at(task: Task) -> set[int]:
-    return {
-        port
-        for container in task.containers
-        for mapping in port_mappings(container.definition)
-        for port in (mapping.first, mapping.last)
-    }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
