@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kecs_server.operations import effects
 from kecs_server.operations import table
+from kecs_server.operations import waits
 from kecs_server.protocol.model import operation_names
 
 from pytest_kecs.settings import reference_markdown
@@ -29,7 +30,13 @@ def replace_table(text: str, new: str) -> str:
 
 
 text = README.read_text(encoding="utf-8")
-for new in (table.markdown(operation_names()), effects.markdown(), reference_markdown()):
+tables = (
+    table.markdown(operation_names()),
+    waits.markdown(),
+    effects.markdown(),
+    reference_markdown(),
+)
+for new in tables:
     text = replace_table(text, new)
 README.write_text(text, encoding="utf-8")
 

@@ -149,6 +149,7 @@ class AdminClient:
         engine: str | None = None,
         aws_endpoint: str | None = None,
         netns: bool | None = None,
+        clock: str | None = None,
         images: Mapping[str, Any] | None = None,
     ) -> str:
         """Let the key stand for a fresh realm; returns the realm's id."""
@@ -158,6 +159,7 @@ class AdminClient:
             "engine": engine,
             "aws_endpoint": aws_endpoint,
             "netns": netns,
+            "clock": clock,
             "images": dict(images or {}),
         }
         return str(self._call("POST", "/realms", body)["realm"])

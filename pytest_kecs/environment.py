@@ -179,6 +179,7 @@ class Environment:
                 engine=engine,
                 aws_endpoint=wishes.aws_endpoint,
                 netns=wishes.netns,
+                clock=wishes.clock,
                 images={**self.settings.images, **wishes.images},
             )
         except ServerGone as error:

@@ -78,6 +78,16 @@ def for_deployment(deployment: Mapping[str, Any]) -> Hints:
     return hints
 
 
+def for_clock(report: Mapping[str, Any]) -> Hints:
+    """Something was not there in time, in an environment of which this is the report."""
+    if report.get("clock") != "manual":
+        return []
+    return [
+        'with clock="manual" the test\'s clock stands still: what waits for a moment, as a service '
+        "for its steady state, waits for kecs.advance_clock(SECONDS)"
+    ]
+
+
 def _hook(hook: Mapping[str, Any]) -> str | None:
     if hook["status"] == "AWAITING_ACTION":
         return (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from difflib import get_close_matches
@@ -19,10 +20,11 @@ from pytest_kecs.settings import parse_engine
 from pytest_kecs.settings import parse_region
 
 DESCRIPTION = (
-    "kecs(engine=None, region=None, account=None, aws_endpoint=None, netns=None, images=None): the "
-    "test uses Amazon ECS; AWS_* variables lead to an environment of its own. engine: process, "
-    "kind, kubernetes or auto; account: 12 digits; aws_endpoint: what has the rest of AWS; netns: "
-    "whether tasks have networks of their own; images: what images stand for, {pattern: command}."
+    "kecs(engine=None, region=None, account=None, aws_endpoint=None, netns=None, clock=None, "
+    "images=None): the test uses Amazon ECS; AWS_* variables lead to an environment of its own. "
+    "engine: process, kind, kubernetes or auto; account: 12 digits; aws_endpoint: what has the "
+    "rest of AWS; netns: whether tasks have networks of their own; clock: real, or manual, which "
+    "stands still until kecs.advance_clock; images: what images stand for, {pattern: command}."
 )
 
 
@@ -35,6 +37,7 @@ class Wishes:
     account: str | None = None
     aws_endpoint: str | None = None
     netns: bool | None = None
+    clock: str | None = None
     images: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -75,7 +78,11 @@ def _checked(mark: pytest.Mark) -> dict[str, Any]:
 
 def _hint(name: str) -> str:
     near = get_close_matches(name, _CHECKS, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; it knows {', '.join(_CHECKS)}"
+    return _meant(near) or f"; it knows {', '.join(_CHECKS)}"
+
+
+def _meant(near: Sequence[str]) -> str:
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _engine(value: Any) -> str:
@@ -102,6 +109,13 @@ def _netns(value: Any) -> bool:
     raise InvalidValue("netns is True or False")
 
 
+def _clock(value: Any) -> str:
+    if value in ("real", "manual"):
+        return str(value)
+    near = get_close_matches(str(value), ("real", "manual"), n=1)
+    raise InvalidValue(f"clock is 'real' or 'manual'{_meant(near)}")
+
+
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -120,5 +134,6 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "account": _account,
     "aws_endpoint": _aws_endpoint,
     "netns": _netns,
+    "clock": _clock,
     "images": _images,
 }

@@ -133,12 +133,15 @@ class SetUpMethods:
         """
         self._admin.configure_target_group(arn, settings)
 
-    def advance_clock(self, seconds: float) -> None:
-        """Let time pass for everything in the test's environment that waits for a moment.
+    def advance_clock(
+        self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0
+    ) -> None:
+        """Let time pass for everything in the test's environment that waits for a moment; what is
+        given adds up. With the marker's `clock="manual"` no time passes but this.
 
         :raises AdminError: back, or beyond the year 9000.
         """
-        self._admin.advance_clock(seconds)
+        self._admin.advance_clock(seconds + 60 * minutes + 3600 * hours + 86400 * days)
 
 
 def _secret_text(value: Any) -> str:

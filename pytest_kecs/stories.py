@@ -14,6 +14,7 @@ from pytest_kecs.diagnosis import task_story
 from pytest_kecs.diagnosis import tasks_of
 from pytest_kecs.diagnosis import timeline_text
 from pytest_kecs.errors import KecsError
+from pytest_kecs.hints import for_clock
 from pytest_kecs.hints import for_service
 from pytest_kecs.task import Task
 
@@ -41,7 +42,8 @@ class Stories:
         # As it is by now: its logs and its timeline are not older.
         now = [each for each in report.get("tasks", ()) if each["taskArn"] == task.arn]
         story = task_story(now[0] if now else task, report, self._log_lines)
-        return kind(_joined(f"{name} {what}", hints, story))
+        every = [*hints, *for_clock(report)]
+        return kind(_joined(f"{name} {what}", every, story))
 
     def of_service(
         self,
@@ -52,7 +54,8 @@ class Stories:
     ) -> AssertionError:
         """:param what: goes on from `service NAME`."""
         report = self._report()
-        every = [*hints, *for_service(service, tasks_of(service, report))]
+        about = for_service(service, tasks_of(service, report))
+        every = [*hints, *about, *for_clock(report)]
         story = service_story(service, report, self._log_lines)
         return kind(_joined(f"service {service['serviceName']} {what}", every, story))
 
@@ -60,10 +63,10 @@ class Stories:
         self, kind: type[AssertionError], what: str, hints: Sequence[str] = ()
     ) -> AssertionError:
         """With the last changes in the environment."""
-        entries = self._report().get("timeline", ())
-        shown = timeline_text(entries, most=_CHANGES_SHOWN, with_calls=False)
+        report = self._report()
+        shown = timeline_text(report.get("timeline", ()), most=_CHANGES_SHOWN, with_calls=False)
         story = f"what changed last:\n{shown}" if shown else "nothing changed in the environment"
-        return kind(_joined(what, hints, story))
+        return kind(_joined(what, [*hints, *for_clock(report)], story))
 
     def _report(self) -> Mapping[str, Any]:
         try:

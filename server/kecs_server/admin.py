@@ -157,6 +157,7 @@ class Admin:
             engine=_checked_engine(engine) if engine else None,
             aws_endpoint=_checked_endpoint(params.get("aws_endpoint")),
             netns=_checked_switch(params, "netns"),
+            manual_clock=_checked_clock(params.get("clock")) == "manual",
             images=parse_images(_checked_object(params, "images")),
         )
         return {"realm": self._realms.begin(key, realm_request).id}
@@ -400,6 +401,12 @@ def _checked_endpoint(url: Any) -> str | None:
     if url is None or (isinstance(url, str) and is_aws_endpoint(url)):
         return url
     raise BadRequest(f"aws_endpoint is http://HOST:PORT or aws, not {url!r}")
+
+
+def _checked_clock(name: Any) -> str:
+    if name in (None, "real", "manual"):
+        return name or "real"
+    raise BadRequest(f"clock is real or manual, not {name!r}")
 
 
 def _checked_switch(params: Structure, name: str) -> bool | None:

@@ -134,6 +134,7 @@ class Environment:
             engine=request.engine or self.settings.engine,
             aws_endpoint=request.aws_endpoint or self.settings.aws_endpoint,
             netns=self.settings.netns if request.netns is None else request.netns,
+            manual_clock=request.manual_clock,
             # The realm's own patterns are tried first.
             images={**request.images, **self._images},
             wake=self.scheduler.wake,

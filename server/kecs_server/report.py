@@ -35,6 +35,7 @@ def realm_report(environment: Environment, realm: Realm, log_lines: int) -> Stru
         tasks = [task for cluster in clusters for task in cluster.tasks.values()]
         report: Structure = {
             "engine": realm.engine,
+            "clock": "manual" if realm.clock.is_manual else "real",
             "tasks": [task_view(task) for task in tasks],
             "services": [
                 service_view(service, cluster)

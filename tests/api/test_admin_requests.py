@@ -62,6 +62,7 @@ def post(server: Launcher, credentials: Credentials, admin: AdminClient) -> Iter
         ("realms", '{"account": "१२३४५६७८९०१२"}'.encode()),
         ("realms", b'{"engine": "docker"}'),
         ("realms", b'{"engine": ["x"]}'),
+        ("realms", b'{"clock": "slow"}'),
         ("realms", b'{"images": ["x"]}'),
         ("realms", b'{"images": {"x": 1}}'),
         ("realms", b'{"images": {"x": "a \'b"}}'),

@@ -7,6 +7,7 @@ from pathlib import Path
 import coverage_table as coverage
 import pytest
 from kecs_server.operations import table
+from kecs_server.operations import waits
 from kecs_server.operations.effects import REFUSED
 from kecs_server.operations.effects import STORED
 from kecs_server.operations.effects import Refused
@@ -41,6 +42,12 @@ def test_the_readme_has_the_table_of_parameters_without_effect() -> None:
 
 def test_the_readme_has_the_table_of_operations() -> None:
     assert table.markdown(operation_names()) in readme()
+
+
+def test_the_readme_has_the_table_of_waits() -> None:
+    assert f"{waits.markdown()}\n\n" in readme()
+    # What the row about them says is true of each.
+    assert len(set(waits.RETENTIONS)) == 1
 
 
 def test_the_docs_have_the_coverage_of_the_api() -> None:

@@ -44,6 +44,10 @@ ROLLBACK_STAGES = (TEST_TRAFFIC_SHIFT, PRODUCTION_TRAFFIC_SHIFT)
 HOOK_MINUTES = 1440
 """How long a hook may take, unless it says otherwise."""
 
+CANARY_MINUTES = 10
+LINEAR_MINUTES = 6
+"""Between steps, unless a configuration says otherwise."""
+
 WHOLE = 100.0
 
 
@@ -108,13 +112,13 @@ def _shifts(configuration: Structure) -> Iterator[tuple[float, float]]:
         canary = configuration.get("canaryConfiguration", {})
         share = float(canary.get("canaryPercent", 5.0))
         if share < WHOLE:
-            yield share, canary.get("canaryBakeTimeInMinutes", 10) * 60.0
+            yield share, canary.get("canaryBakeTimeInMinutes", CANARY_MINUTES) * 60.0
     elif strategy == "LINEAR":
         linear = configuration.get("linearConfiguration", {})
         # In tenths, which are whole numbers: 3.3 percent thirty times is no 99.
         tenths = round(linear.get("stepPercent", 10.0) * 10)
         for weight in range(tenths, 1000, tenths):
-            yield weight / 10, linear.get("stepBakeTimeInMinutes", 6) * 60.0
+            yield weight / 10, linear.get("stepBakeTimeInMinutes", LINEAR_MINUTES) * 60.0
     yield WHOLE, 0.0
 
 

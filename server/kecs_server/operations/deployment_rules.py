@@ -85,8 +85,11 @@ def _check_strategy(configuration: Structure) -> None:
     canary = configuration.get("canaryConfiguration", {})
     _check_percent("stepPercent", linear.get("stepPercent", 10.0), 3.0)
     _check_percent("canaryPercent", canary.get("canaryPercent", 5.0), 0.1)
-    _check_minutes("stepBakeTimeInMinutes", linear.get("stepBakeTimeInMinutes", 6))
-    _check_minutes("canaryBakeTimeInMinutes", canary.get("canaryBakeTimeInMinutes", 10))
+    for member, given, default in (
+        ("stepBakeTimeInMinutes", linear, stages.LINEAR_MINUTES),
+        ("canaryBakeTimeInMinutes", canary, stages.CANARY_MINUTES),
+    ):
+        _check_minutes(member, given.get(member, default))
 
 
 def _check_percent(member: str, value: float, least: float) -> None:

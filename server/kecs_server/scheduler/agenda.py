@@ -41,9 +41,9 @@ class Agenda:
         self._pages.pop(realm, None)
 
     def patience(self) -> float | None:
-        """Seconds until the next thing is due; None if nothing ever is."""
-        waits = [page.heap[0][0] - realm.clock.now() for realm, page in self._pages.items()]
-        return max(0.0, min(waits)) if waits else None
+        """Seconds until the next thing is due; None if nothing is, unless a clock is advanced."""
+        waits = (realm.clock.seconds_until(page.heap[0][0]) for realm, page in self._pages.items())
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def take_due(self) -> Iterator[tuple[Realm, Look]]:
         """Everything that is due by now, taken off."""

@@ -1,4 +1,4 @@
-"""A realm's clock: real time, plus whatever a test has advanced it by."""
+"""A realm's clock: real time, plus whatever a test has advanced it by; or no time but that."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ MAX_ADVANCES = 1000
 
 
 class Clock:
-    """Epoch seconds. Advancing never goes back.
+    """Epoch seconds. Advancing never goes back. A `manual` clock stands still in between.
 
     `advances`: the last of them, each its time before and by how many seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, manual: bool = False) -> None:
+        self.is_manual = manual
+        self._made_at = time.time()
         self._offset = 0.0
         self.advances: deque[tuple[float, float]] = deque(maxlen=MAX_ADVANCES)
 
     def now(self) -> float:
-        return time.time() + self._offset
+        return (self._made_at if self.is_manual else time.time()) + self._offset
+
+    def seconds_until(self, at: float) -> float | None:
+        """Real seconds until the clock shows `at`, 0 if it does; None: never by itself."""
+        left = max(0.0, at - self.now())
+        return None if self.is_manual and left else left
 
     def advance(self, seconds: float) -> None:
         """:raises ValueError: `seconds` is negative, or leads beyond `LATEST`."""

@@ -65,6 +65,7 @@ class Realm:
         wake: Callable[[Realm], None],
         aws_endpoint: str | None = None,
         netns: bool = False,
+        manual_clock: bool = False,
         hosts: Callable[[], Sequence[Host]] = lambda: (UNKNOWN_HOST,),
         endpoint: str = "",
     ) -> None:
@@ -76,7 +77,7 @@ class Realm:
         self.hosts = hosts
         self.endpoint = endpoint
         self.images: Images = images
-        self.clock = Clock()
+        self.clock = Clock(manual=manual_clock)
         self.registered = Registered()
         self.timeline = Timeline()
         self.events = EventLog()

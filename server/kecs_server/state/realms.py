@@ -34,6 +34,7 @@ class RealmRequest:
     engine: str | None = None
     aws_endpoint: str | None = None
     netns: bool | None = None
+    manual_clock: bool = False
     images: Images
 
 

@@ -119,6 +119,7 @@ CALLS: list[tuple[Callable[[AdminClient], Any], str, str, Any, Any, Any]] = [
             "engine": None,
             "aws_endpoint": None,
             "netns": None,
+            "clock": None,
             "images": {"a": "b"},
         },
         *({"realm": "r1"}, "r1"),

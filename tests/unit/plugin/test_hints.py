@@ -30,6 +30,8 @@ def service(*, breaker: bool = False) -> dict[str, Any]:
         (hints.for_running(task(**UNSTARTED)), None),
         (hints.for_healthy(task()), "kecs.advance_clock(30)"),
         (hints.for_healthy(task(lastStatus="PENDING")), None),
+        (hints.for_clock({"clock": "manual"}), "kecs.advance_clock"),
+        (hints.for_clock({}), None),
         (hints.for_stopped(task()), "nobody has stopped it"),
         (hints.for_stopped(task(desiredStatus="STOPPED")), "stopTimeout"),
         (hints.for_service(service(), []), None),

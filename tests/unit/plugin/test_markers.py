@@ -36,7 +36,7 @@ def test_images_of_all_markers_are_merged() -> None:
         ({"acount": "123456789012"}, ["no argument 'acount'", "did you mean 'account'?"]),
         (
             {"colour": "red"},
-            ["no argument 'colour'", "engine, region, account, aws_endpoint, netns, images"],
+            ["no argument 'colour'", "engine, region, account, aws_endpoint, netns, clock, images"],
         ),
         ({"engine": "kin"}, ["engine='kin'", "did you mean 'kind'?"]),
         ({"engine": 3}, ["engine=3", "string"]),
@@ -45,6 +45,7 @@ def test_images_of_all_markers_are_merged() -> None:
         ({"account": 123456789012}, ["account", "string"]),
         ({"aws_endpoint": "moto"}, ["aws_endpoint='moto'", "http://HOST:PORT"]),
         ({"netns": "yes"}, ["netns='yes'", "True or False"]),
+        ({"clock": "manuel"}, ["clock='manuel'", "did you mean 'manual'?"]),
         ({"images": ["a"]}, ["images", "dictionary"]),
     ],
 )
