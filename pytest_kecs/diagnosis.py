@@ -43,6 +43,7 @@ _RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:,]+ (?=[A-Z]+ )", re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last)"
 _ERRORS_SHOWN = 5
 
+_NO_MODULE = "No module named "
 _NO_PROGRAM = "executable file not found"
 _IN_USE = re.compile(r"EADDRINUSE|address already in use", re.IGNORECASE)
 
@@ -146,6 +147,11 @@ def _advice(report: Report, task_id: str, container: Mapping[str, Any]) -> Itera
         yield (
             "its command is not on this machine, where the engine process runs it: install it, or "
             "run the test on a cluster (--kecs-engine=kind)"
+        )
+    if report.get("engine") == "process" and container.get("exitCode") and _NO_MODULE in said:
+        yield (
+            "Python looks for modules in pytest's root directory and its src, or where the "
+            "definition's PYTHONPATH says, and among what is installed for the tests"
         )
     awaited = report.get("waiting", {}).get(task_id, {}).get(name)
     if awaited:

@@ -18,6 +18,7 @@ from typing import TypedDict
 from typing import Unpack
 from typing import overload
 
+from pytest_kecs.waiting import WaitError
 from pytest_kecs.waiting import WaitTimeout
 from pytest_kecs.waiting import wait_until
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # as in `kecs`
 
 SOURCE = "aws.ecs"
+_TASK_CHANGE = "ECS Task State Change"
 DETAIL_TYPES = (
-    "ECS Task State Change",
+    _TASK_CHANGE,
     "ECS Container Instance State Change",
     "ECS Service Action",
     "ECS Deployment State Change",
@@ -76,7 +78,7 @@ class Event:
         """One line: when, what, of which thing, and the statuses or the name that it has."""
         names = ("eventName", "lastStatus", "desiredStatus", "status", "reason")
         told = [str(self.detail[name]) for name in names if name in self.detail]
-        things = [arn.split(":", 5)[-1] for arn in self.resources]
+        things = map(_short, self.resources)
         when = self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return " ".join([when, f"[{self.detail_type}]", *things, *told])
 
@@ -147,17 +149,33 @@ class EventQuery:
         wrong = []
         if self.detail_type not in (None, event.detail_type):
             wrong.append(f"it is not of the detail type {self.detail_type!r}")
-        if self.resource is not None:
-            name = arn_of(self.resource)
-            if not any(arn == name or arn.endswith("/" + name) for arn in event.resources):
-                wrong.append(f"it is not of {name}")
+        if self.resource is not None and not self._is_of(event):
+            wrong.append(f"it is not of {arn_of(self.resource)}")
         return wrong + list(_differences(self.detail or {}, event.detail, "detail"))
+
+    def is_last(self, event: Event) -> bool:
+        """Whether none that is asked for comes after this event: a task has stopped."""
+        return (
+            self.detail_type == event.detail_type == _TASK_CHANGE
+            and self.resource is not None
+            and self._is_of(event)
+            and event.detail.get("lastStatus") == "STOPPED"
+        )
+
+    def _is_of(self, event: Event) -> bool:
+        name = arn_of(self.resource) if self.resource is not None else ""
+        return any(arn == name or arn.endswith("/" + name) for arn in event.resources)
 
     def __str__(self) -> str:
         parts = [f"of the detail type {self.detail_type!r}"] if self.detail_type else []
-        parts += [f"of {arn_of(self.resource)}"] if self.resource is not None else []
+        parts += [f"of {_short(arn_of(self.resource))}"] if self.resource is not None else []
         parts += [f"with {_shown(self.detail)} in its detail"] if self.detail else []
         return " ".join(["event", *parts])
+
+
+def _short(arn: str) -> str:
+    """Without the partition, service, region and account."""
+    return arn.split(":", 5)[-1]
 
 
 def arn_of(resource: Resource) -> str:
@@ -295,21 +313,27 @@ class EventMethods:
         parameters are those of `events`.
 
         :raises WaitTimeout: there was none for `timeout` seconds; the nearest ones are shown.
+        :raises WaitError: a change was asked for of a task that has come to its last one.
         """
         query = EventQuery(detail_type=detail_type, **wanted)
         reader = _Reader(self._admin, after)
         others: list[Event] = []
 
         def look() -> Event | None:
+            is_over = False
             for event in reader.new():
                 if not query.differences(event):
                     return event
                 others.append(event)
+                is_over = is_over or query.is_last(event)
+            if is_over:
+                text = "will come any more, for the task has stopped"
+                raise WaitError(_story(query, text, others, reader.missed))
             return None
 
         found = wait_until(self._admin, look, timeout)
         if found is None:
-            raise WaitTimeout(_story(query, others, reader.missed, timeout))
+            raise WaitTimeout(_story(query, f"came within {timeout:g} s", others, reader.missed))
         return found
 
     def assert_event(
@@ -324,8 +348,8 @@ class EventMethods:
         return self.wait_for_event(detail_type, timeout=timeout, after=after, **wanted)
 
 
-def _story(query: EventQuery, others: list[Event], missed: int, timeout: float) -> str:
-    lines = [f"no {query} came within {timeout:g} s"]
+def _story(query: EventQuery, how: str, others: list[Event], missed: int) -> str:
+    lines = [f"no {query} {how}"]
     if missed:
         lines.append(f"{missed} older events are not kept any more")
     if not others:

@@ -183,6 +183,15 @@ def _begin_realm(environment: Environment, item: pytest.Item, wishes: Wishes) ->
     return None
 
 
+@contextmanager
+def around_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """While pytest makes the text of a failure."""
+    state = item.stash.get(_STATE, None)
+    error = call.excinfo.value if call.excinfo is not None else None
+    with reporting.shown_at_the_call(error if state is not None and state.begun else None):
+        yield
+
+
 def after_report(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Explain and note failures; after the last phase end the realm, and tell the owner if it is
     kept.

@@ -78,7 +78,8 @@ def pytest_fixture_setup(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
+    with isolation.around_makereport(item, call):
+        report = yield
     isolation.after_report(item, call, report)
     return report
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import time
+from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from contextlib import nullcontext
 from dataclasses import asdict
 from shutil import get_terminal_size
@@ -82,6 +85,24 @@ class Progress:
             return nullcontext()
         uncaptured: AbstractContextManager[None] = self._capture.global_and_fixture_disabled()
         return uncaptured
+
+
+@contextmanager
+def shown_at_the_call(error: BaseException | None) -> Iterator[None]:
+    """Let an error of botocore be shown where the call was made, not within botocore; with pytest's
+    `--full-trace` all is there.
+    """
+    kinds = type(error).__mro__ if error is not None else ()
+    if not any(kind.__module__ == "botocore.exceptions" for kind in kinds):
+        yield
+        return
+    # pytest looks for this name in each frame, among its module's variables too.
+    names = ("botocore", "boto3")
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] in names]
+    with pytest.MonkeyPatch.context() as patch:
+        for module in modules:
+            patch.setattr(module, "__tracebackhide__", True, raising=False)
+        yield
 
 
 def explain_failure(

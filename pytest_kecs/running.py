@@ -17,6 +17,16 @@ __tracebackhide__ = True  # as in `kecs`
 # Nothing is looked up by these names: the network is the engine's.
 _NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-0"], "securityGroups": ["sg-0"]}}
 
+_MEANINGS = {
+    "RESOURCE:MEMORY": "not enough memory is left",
+    "RESOURCE:CPU": "not enough CPU is left",
+    "RESOURCE:GPU": "not enough GPUs are left",
+    "RESOURCE:PORTS": "a host port is taken",
+    "ATTRIBUTE": "it has not what the definition requires",
+    "AGENT": "its agent is not connected",
+}
+"""Reasons of RunTask for not taking a container instance, in words."""
+
 
 class TaskNotStarted(KecsError):
     """RunTask answered with failures; `failures` has them as ECS gave them."""
@@ -109,5 +119,7 @@ def _with_environment(
 
 
 def _text(failure: Mapping[str, Any]) -> str:
-    parts = [failure.get("reason"), failure.get("detail"), failure.get("arn")]
+    reason = str(failure.get("reason"))
+    meaning = f" ({_MEANINGS[reason]})" if reason in _MEANINGS else ""
+    parts = [reason + meaning, failure.get("detail"), failure.get("arn")]
     return ", ".join(str(part) for part in parts if part)

@@ -11,6 +11,7 @@ from api_steps import register
 from service_steps import create
 
 from pytest_kecs.kecs import Kecs
+from pytest_kecs.running import TaskNotStarted
 from pytest_kecs.waiting import WaitError
 from pytest_kecs.waiting import WaitTimeout
 
@@ -126,3 +127,10 @@ def test_what_used_up_its_memory_is_told_of(cluster: Any, kecs: Kecs) -> None:
         kecs.assert_exit_code(kecs.run_task("job"), 0, timeout=LONG)
     assert "app: exit 137 (SIGKILL)" in str(caught.value)
     assert "OutOfMemoryError" in str(caught.value)
+
+
+def test_for_what_there_is_no_room_is_told_in_words(cluster: Any, kecs: Kecs) -> None:
+    register(cluster, "job", container(memory=10_000_000))
+    text = r"job was not started: RESOURCE:MEMORY \(not enough memory is left\), arn:aws:ecs:"
+    with pytest.raises(TaskNotStarted, match=text):
+        kecs.run_task("job")

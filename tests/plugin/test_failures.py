@@ -178,10 +178,19 @@ def test_assertions_explain_themselves_and_nothing_is_told_twice(
 
         def test_other_texts(ecs_client):
             assert "STOPPED" == "RUNNING"
+
+        def test_refused(ecs_client, kecs):
+            kecs.run_task("unknown")
+
+        def test_waiter(ecs_client, kecs):
+            shell(ecs_client, "worker", "exit 4")
+            task = kecs.wait_stopped(kecs.run_task("worker"))
+            ecs_client.get_waiter("tasks_running").wait(tasks=[task.arn])
         """
     )
     result = run(inner, "-vv", "--junitxml=report.xml")
-    result.assert_outcomes(failed=4)
+    result.assert_outcomes(failed=6)
+    result.stdout.no_fnmatch_line("*botocore/*")
     result.stdout.fnmatch_lines(
         [
             "E *assert 'STOPPED' == 'RUNNING'",
@@ -195,6 +204,11 @@ def test_assertions_explain_themselves_and_nothing_is_told_twice(
             "*kecs timeline (call)*",
             "E *assert 'STOPPED' == 'RUNNING'",
             "E *- RUNNING",
+            '>*kecs.run_task("unknown")',
+            "E *ClientException: *Unable to describe task definition.",
+            ">*wait(tasks=*",
+            "E *WaiterError: *STOPPED*",
+            "*worker:1 *STOPPED *app: exit 4",
         ]
     )
     text = _junit_texts(inner.path / "report.xml")["test_of_ours"]

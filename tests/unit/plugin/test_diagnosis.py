@@ -114,6 +114,13 @@ def test_a_program_that_this_machine_has_not_gets_advice_once(end: dict[str, Any
     assert diagnosis.advice_text({"engine": "kind", "tasks": tasks}) == ""
 
 
+def test_a_module_that_is_not_found_gets_advice() -> None:
+    said = {"stdout": "", "stderr": "python: No module named shop"}
+    report = {**REPORT, "engine": "process", "logs": {ID: {"app": said}}}
+    assert "pytest's root directory and its src" in diagnosis.advice_text(report)
+    assert diagnosis.advice_text({**report, "engine": "kind"}) == ""
+
+
 def test_a_port_in_use_gets_advice() -> None:
     said = {"stdout": "", "stderr": "OSError: [Errno 98] Address already in use"}
     report = {

@@ -16,6 +16,7 @@ from pytest_kecs.events import Event
 from pytest_kecs.events import EventMethods
 from pytest_kecs.events import EventPage
 from pytest_kecs.events import EventQuery
+from pytest_kecs.waiting import WaitError
 from pytest_kecs.waiting import WaitTimeout
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/default/abc"
@@ -169,6 +170,24 @@ def test_the_nearest_events_are_shown() -> None:
         f"  2026-01-31T12:00:00.123Z [{TASK}] task/default/abc RUNNING RUNNING",
         "    detail.lastStatus is 'RUNNING', not 'STOPPED'; detail has no group",
     ]
+
+
+def test_after_the_last_change_of_a_task_none_is_waited_for() -> None:
+    running = event(1, lastStatus="RUNNING")
+    stopped = event(2, lastStatus="STOPPED", stopCode="UserInitiated")
+    wanted: Any = {"resource": ARN, "detail": {"stopCode": "SpotInterruption"}}
+    with pytest.raises(WaitError, match="will come any more, for the task has stopped") as caught:
+        _Kecs(running, stopped).assert_event(TASK, **wanted)
+    assert not isinstance(caught.value, WaitTimeout)
+    assert "of task/default/abc with" in str(caught.value)
+    assert "detail.stopCode is 'UserInitiated', not 'SpotInterruption'" in str(caught.value)
+    for query in ({**wanted, "resource": "other"}, {"detail": wanted["detail"]}):
+        with pytest.raises(WaitTimeout):
+            _Kecs(running, stopped).assert_event(TASK, **query)
+    with pytest.raises(WaitTimeout):
+        _Kecs(running).assert_event(TASK, **wanted)
+    with pytest.raises(WaitTimeout):
+        _Kecs(stopped).assert_event("ECS Service Action", **wanted)
 
 
 def test_no_event_at_all() -> None:
