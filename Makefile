@@ -1,5 +1,5 @@
 # Everything is run with .venv, and writes below this folder only.
-.PHONY: demo test test-kind test-clients test-ui lint tables bench conformance wheel env dev clean
+.PHONY: demo test test-kind test-clients test-ui docs lint tables bench conformance wheel env dev clean
 
 export TMPDIR := $(CURDIR)/.tmp
 export PYTHONDONTWRITEBYTECODE :=
@@ -37,6 +37,12 @@ test-clients: dev
 test-ui: dev
 	@.ci/env ui
 	@if .ci/chromium; then $(PYTEST) tests/ui; else echo "NOT RUN: there is no chromium here, and none can be installed"; fi
+
+# The site, in .tmp/site, with every warning an error; and all code of its pages, run.
+docs: dev
+	@.ci/env docs
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --quiet --strict
+	@$(PYTEST) tests/docs -n $(WORKERS)
 
 lint: dev
 	@.venv/bin/python -m ruff check . && .venv/bin/python -m ruff format --check . && .venv/bin/python -m mypy
