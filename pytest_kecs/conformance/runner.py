@@ -24,6 +24,7 @@ from pytest_kecs.conformance import services  # noqa: F401
 from pytest_kecs.conformance import tags  # noqa: F401
 from pytest_kecs.conformance import task_definitions  # noqa: F401
 from pytest_kecs.conformance import task_protection  # noqa: F401
+from pytest_kecs.conformance import task_sets  # noqa: F401
 from pytest_kecs.conformance import tasks  # noqa: F401
 from pytest_kecs.conformance.checks import CHECKS
 from pytest_kecs.conformance.checks import WAIT_SECONDS
