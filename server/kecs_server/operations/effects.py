@@ -221,7 +221,13 @@ STORED = (
         _NO_FILE_SERVER,
     ),
     Stored("S3FilesVolumeConfiguration", ("transitEncryptionPort",), _NO_FILE_SERVER),
-    Stored("MountPoint", ("readOnly",), "a link cannot be read-only", engine="process"),
+    Stored(
+        "MountPoint",
+        ("readOnly",),
+        "a link cannot be read-only; with `kecs_netns` the volume is, unless the container "
+        "mounts it to write, too, or has its own directories in it",
+        engine="process",
+    ),
     Stored("VolumeFrom", ("readOnly",), "as for MountPoint", engine="process"),
     Stored(
         "DockerVolumeConfiguration",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -115,6 +116,18 @@ def mount_variables(
             for mount in spec.mounts
         },
     }
+
+
+def read_only(spec: ContainerSpec, environment: Path, volumes: Mapping[str, Path]) -> Iterator[str]:
+    """The volumes that the container may not write to, wherever it mounts them. Not one in which
+    the environment is, where the container's own directories are.
+    """
+    writable = {mount.volume for mount in spec.mounts if not mount.read_only}
+    home = os.path.realpath(environment)
+    for name in sorted({mount.volume for mount in spec.mounts} - writable):
+        path = os.path.realpath(volumes[name])
+        if os.path.commonpath((path, home)) != path:
+            yield path
 
 
 def _make_host_directory(volume: Volume) -> Path:

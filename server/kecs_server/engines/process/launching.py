@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import sys
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from kecs_server.engines.base import ContainerSpec
 from kecs_server.engines.process.directories import give_to
 from kecs_server.engines.process.directories import make_directories
 from kecs_server.engines.process.directories import mount_variables
+from kecs_server.engines.process.directories import read_only
 from kecs_server.engines.process.errors import RUNC
 from kecs_server.engines.process.errors import LaunchError
 from kecs_server.engines.process.errors import describe
@@ -121,12 +123,18 @@ def prepare_launch(
         terminal=spec.pseudo_terminal,
         interactive=spec.interactive,
         init=spec.init,
-        isolation=isolation(spec, directory, namespace) if namespace else None,
+        isolation=(
+            isolation(spec, directory, namespace, read_only(spec, host.directory, volumes))
+            if namespace
+            else None
+        ),
         cgroup=cgroup,
     )
 
 
-def isolation(spec: ContainerSpec, directory: Path, namespace: Namespace) -> Isolation:
+def isolation(
+    spec: ContainerSpec, directory: Path, namespace: Namespace, read_only: Iterable[str]
+) -> Isolation:
     """Write the container's /etc/hosts: what it adds, then the machine's.
 
     :raises LaunchError: it cannot be written.
@@ -138,7 +146,9 @@ def isolation(spec: ContainerSpec, directory: Path, namespace: Namespace) -> Iso
         path.chmod(0o644)
     except OSError as error:
         raise LaunchError(RUNC.format(f"write {HOSTS}: {describe(error)}")) from error
-    return Isolation(user=namespace.user, net=namespace.path, hosts=str(path))
+    return Isolation(
+        user=namespace.user, net=namespace.path, hosts=str(path), read_only=list(read_only)
+    )
 
 
 def prepare_command(launch: Launch, command: Sequence[str], output: Path, limit: float) -> Launch:

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from kecs_server.engines.process.cgroups import enter
 from kecs_server.engines.process.isolating import isolate
+from kecs_server.engines.process.isolating import make_read_only
 from kecs_server.engines.process.kernel import adopt_orphans
 from kecs_server.engines.process.kernel import die_with
 from kecs_server.engines.process.kernel import send_signal
@@ -46,6 +47,9 @@ def become_leader(
         if launch["isolation"]:
             step = "network"
             isolate(launch["isolation"])
+            step = "mount"
+            for each in launch["isolation"]["read_only"]:
+                make_read_only(each)
             die_with(parent)  # the kernel may forget that with the identity
         step = "chdir"
         os.chdir(launch["cwd"])

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -24,10 +25,13 @@ from kecs_server.engines.base import KILLED
 from kecs_server.engines.base import ContainerStarted
 from kecs_server.engines.base import ContainerStopped
 from kecs_server.engines.base import EngineError
+from kecs_server.engines.base import Mount
 from kecs_server.engines.base import Removed
 from kecs_server.engines.base import TaskEnding
 from kecs_server.engines.base import TaskLost
 from kecs_server.engines.base import TaskSpec
+from kecs_server.engines.base import Volume
+from kecs_server.engines.base import VolumeKind
 from kecs_server.engines.process import namespaces
 from kecs_server.engines.process.namespaces import Namespace
 from kecs_server.engines.process.namespaces import Namespaces
@@ -271,6 +275,56 @@ def test_another_makes_networks_when_the_first_is_killed(served: Driver, fifo: F
     for task in (old, new):
         served.engine.remove(task)
         served.wait(Removed, task)
+
+
+WRITE = """
+for each in app/one app/two app/host app/all "$KECS_VOLUME_ONE"; do
+    (: > "$each/mine") 2>/dev/null && echo "$each"
+done
+app/one/put && : > own && exit 7
+"""
+
+
+def test_a_volume_that_is_read_only(served: Driver, tmp_path: Path) -> None:
+    """For one container, with commands run in it; unless it has a mount to write to, or has its own
+    directories in it.
+    """
+    host = tmp_path / "host"
+    host.mkdir()
+    volumes = (
+        Volume(name="one", kind=VolumeKind.TASK),
+        Volume(name="two", kind=VolumeKind.TASK),
+        Volume(name="host", kind=VolumeKind.HOST, source=str(host)),
+        Volume(name="all", kind=VolumeKind.HOST, source=str(tmp_path)),
+    )
+    put = "printf '#!/bin/sh\necho run\n' > one/put; chmod +x one/put"
+    mounts = (
+        Mount(volume="one", path="/app/one", read_only=True),
+        Mount(volume="two", path="/app/two", read_only=True),
+        Mount(volume="two", path="/app/again"),
+        Mount(volume="host", path="/app/host", read_only=True),
+        Mount(volume="all", path="/app/all", read_only=True),
+    )
+    task = served.provision(
+        container("sh", "-c", put, name="first", mounts=(Mount(volume="one", path="/one"),)),
+        container("sh", "-c", WRITE, mounts=mounts),
+        container("app/one/put", name="program", mounts=mounts),
+        container("sleep", "600", name="stays", mounts=mounts),
+        own_network=OWN,
+        volumes=volumes,
+    )
+    for name, code in (("first", 0), ("app", 7), ("program", 0)):
+        served.engine.start_container(task, name)
+        stopped = served.wait(ContainerStopped, task, name)
+        assert (stopped.exit_code, stopped.reason) == (code, None), served.logs(task, name)
+    written = served.stdout(task).decode().splitlines()
+    assert written == ["app/two", "app/all", "run"]
+    served.engine.start_container(task, "stays")
+    served.wait(ContainerStarted, task, "stays")
+    for folder, code in (("one", 1), ("two", 0)):
+        command = [*python(f"open('app/{folder}/mine', 'w')")]
+        assert served.engine.execute(task, "stays", command, 20).result(20).exit_code == code
+    served.remove(task)
 
 
 def test_where_networks_cannot_be_had_the_task_says_why(
