@@ -212,12 +212,8 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
     definition = container.definition
     override = container.override
     image = definition["image"]
-    found = find_stand_in(image, surroundings.images)
     addressing = surroundings.network.addressing[container.name]
-    led = surroundings.network.names.items()
-    connect = {f"connect:{place.host}:{place.port}": told for place, told in led}
-    names = {**surroundings.names, **addressing.names(), **connect}
-    stand_in = expanded(found, names) if found else StandIn()
+    stand_in = _stand_in(image, addressing, surroundings)
     entry_point, command = _argv(definition, override, stand_in)
     linux = definition.get("linuxParameters", {})
     capabilities = linux.get("capabilities", {})
@@ -254,27 +250,45 @@ def _container_spec(task: Task, container: Container, surroundings: Surroundings
         capabilities_added=tuple(capabilities.get("add", ())),
         capabilities_dropped=tuple(capabilities.get("drop", ())),
         shared_memory=linux.get("sharedMemorySize"),
-        tmpfs=tuple(
-            Tmpfs(
-                path=tmpfs["containerPath"],
-                size=tmpfs["size"],
-                options=tuple(tmpfs.get("mountOptions", ())),
-            )
-            for tmpfs in linux.get("tmpfs", ())
-        ),
-        ulimits=tuple(
-            Ulimit(name=limit["name"], soft=limit["softLimit"], hard=limit["hardLimit"])
-            for limit in definition.get("ulimits", ())
-        ),
-        system_controls={
-            control["namespace"]: control["value"]
-            for control in definition["systemControls"]
-            if "namespace" in control and "value" in control
-        },
+        tmpfs=tuple(_tmpfs(linux)),
+        ulimits=tuple(_ulimits(definition)),
+        system_controls=_system_controls(definition),
         docker_labels=definition.get("dockerLabels", {}),
         mounts=tuple(_mounts(task, definition)),
         ports=tuple(ports_of(definition)),
     )
+
+
+def _stand_in(image: str, addressing: Addressing, surroundings: Surroundings) -> StandIn:
+    """What runs in place of the image, with the names filled in that it may use."""
+    found = find_stand_in(image, surroundings.images)
+    if not found:
+        return StandIn()
+    led = surroundings.network.names.items()
+    connect = {f"connect:{place.host}:{place.port}": told for place, told in led}
+    return expanded(found, {**surroundings.names, **addressing.names(), **connect})
+
+
+def _tmpfs(linux: Structure) -> Iterator[Tmpfs]:
+    for tmpfs in linux.get("tmpfs", ()):
+        yield Tmpfs(
+            path=tmpfs["containerPath"],
+            size=tmpfs["size"],
+            options=tuple(tmpfs.get("mountOptions", ())),
+        )
+
+
+def _ulimits(definition: Structure) -> Iterator[Ulimit]:
+    for limit in definition.get("ulimits", ()):
+        yield Ulimit(name=limit["name"], soft=limit["softLimit"], hard=limit["hardLimit"])
+
+
+def _system_controls(definition: Structure) -> dict[str, str]:
+    return {
+        control["namespace"]: control["value"]
+        for control in definition["systemControls"]
+        if "namespace" in control and "value" in control
+    }
 
 
 def _volumes(task: Task, realm: str) -> Iterator[Volume]:
