@@ -210,7 +210,7 @@ def find_task(realm: Realm, reference: str) -> Task:
     """:raises ValueError: no task has this ARN or id."""
     identifier = reference.rpartition("/")[2]
     with realm.reading():
-        task = next((task for task in realm.tasks() if task.id == identifier), None)
+        task = realm.find_task(identifier)
     if task is None:
         raise ValueError(f"there is no task {reference}")
     return task

@@ -131,9 +131,6 @@ class Cluster:
     def pending_count(self) -> int:
         return sum(n for (_, status), n in self.tasks.counts.items() if status < Status.RUNNING)
 
-    def live_tasks(self) -> Iterator[Task]:
-        return (task for task in self.tasks.values() if not task.is_stopped)
-
     def daemon_tasks(self, daemon_name: str) -> list[Task]:
         return [task for task in self.tasks.values() if task.daemon_name == daemon_name]
 

@@ -51,6 +51,9 @@ class Ordered(MutableMapping[str, Value]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._all)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._all
+
     def __len__(self) -> int:
         return len(self._all)
 

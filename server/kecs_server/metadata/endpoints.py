@@ -124,7 +124,7 @@ class Endpoints:
         return _no_page()
 
     def credentials(self, id: str) -> Response:
-        for realm, _, task in self._tasks():
+        for realm, _, task in self._asking(id):
             if task.credentials_id == id and task.role is not None and not task.is_stopped:
                 self._count(task)
                 return jsonify(self._role_credentials(realm, task, task.role))
@@ -199,7 +199,7 @@ class Endpoints:
         return jsonify({"Status": "running"})
 
     def _asker(self, id: str) -> Asker | None:
-        for realm, cluster, task in self._tasks():
+        for realm, cluster, task in self._asking(id):
             for container in task.containers:
                 if container.metadata_id == id:
                     self._count(task)
@@ -210,14 +210,14 @@ class Endpoints:
         if not self._throttle.admits(task.id):
             raise _TooMany
 
-    def _tasks(self) -> Iterator[tuple[Realm, Cluster, Task]]:
+    def _asking(self, secret: str) -> Iterator[tuple[Realm, Cluster, Task]]:
         for realm in self._environment.realms.all():
             with realm.reading():
                 found = [
                     (cluster, task)
                     for store in realm.stores()
                     for cluster in store.clusters.values()
-                    for task in cluster.tasks.values()
+                    if (task := cluster.tasks.asking(secret)) is not None
                 ]
             for cluster, task in found:
                 yield realm, cluster, task

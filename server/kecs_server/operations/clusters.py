@@ -138,7 +138,7 @@ def delete_cluster(call: Call, params: Structure) -> Structure:
         # A DRAINING service counts through its tasks only.
         if any(service.status == "ACTIVE" for service in cluster.services.values()):
             raise ClusterContainsServicesException
-        if any(cluster.live_tasks()):
+        if cluster.tasks.live_definitions:
             raise ClusterContainsTasksException
         # Those of others are only associated; its own must be deleted first.
         if any(provider.cluster for provider in cluster.capacity_providers.values()):

@@ -127,25 +127,24 @@ def is_gone(call: Call, definition: TaskDefinition) -> bool:
     """Whether it was deleted and nothing that has not ended uses it any more (ecs-facts 4.5)."""
     if definition.status != definitions.DELETE_IN_PROGRESS:
         return False
-    return all(used is not definition for used in _definitions_in_use(call))
+    return definition.arn not in _definitions_in_use(call)
 
 
 def gone_or_not(call: Call) -> Callable[[TaskDefinition], bool]:
     """`is_gone` for many definitions of one call: what is used is looked up once."""
-    in_use = cache(lambda: {definition.arn for definition in _definitions_in_use(call)})
+    in_use = cache(lambda: set(_definitions_in_use(call)))
     return lambda definition: (
         definition.status == definitions.DELETE_IN_PROGRESS and definition.arn not in in_use()
     )
 
 
-def _definitions_in_use(call: Call) -> Iterator[TaskDefinition]:
-    """Those of everything that has not ended; each as often as it is used."""
+def _definitions_in_use(call: Call) -> Iterator[str]:
+    """The ARNs of those of everything that has not ended; each as often as it is used."""
     for cluster in call.store.clusters.values():
-        for task in cluster.live_tasks():
-            yield task.task_definition
+        yield from cluster.tasks.live_definitions
         for service in cluster.services.values():
             if service.status != INACTIVE:
-                yield from (deployment.task_definition for deployment in service.in_place)
+                yield from (each.task_definition.arn for each in service.in_place)
 
 
 def split_definition(

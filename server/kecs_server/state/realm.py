@@ -236,6 +236,10 @@ class Realm:
             for task in cluster.tasks.values()
         ]
 
+    def find_task(self, id: str) -> Task | None:
+        clusters = (cluster for store in self.stores() for cluster in store.clusters.values())
+        return next((cluster.tasks[id] for cluster in clusters if id in cluster.tasks), None)
+
     def daemons(self) -> list[tuple[Cluster, Daemon]]:
         return [
             (cluster, daemon)
