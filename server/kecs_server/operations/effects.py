@@ -74,6 +74,11 @@ STORED = (
         "checked, and shown as a cluster's attachments; there are no Auto Scaling groups here",
     ),
     Stored(
+        "AutoScalingGroupProviderUpdate",
+        ("managedDraining", "managedScaling", "managedTerminationProtection"),
+        "as for AutoScalingGroupProvider",
+    ),
+    Stored(
         "CreateManagedInstancesProviderConfiguration",
         (
             "autoRepairConfiguration",
@@ -293,6 +298,11 @@ STORED = (
         "AwsVpcConfiguration",
         ("assignPublicIp", "securityGroups", "subnets"),
         "checked; a task has the network of its engine",
+    ),
+    Stored(
+        "ExpressGatewayServiceNetworkConfiguration",
+        ("securityGroups", "subnets"),
+        "as for AwsVpcConfiguration",
     ),
     Stored("DeploymentLifecycleHook", ("roleArn",), _NO_IAM),
     Stored(

@@ -18,6 +18,8 @@ from kecs_server.operations import effects
 from kecs_server.operations.table import all_operations
 from kecs_server.protocol.dispatch import Answer
 from kecs_server.protocol.model import operation_model
+from kecs_server.protocol.model import operation_names
+from kecs_server.protocol.model import service_model
 from kecs_server.protocol.parameters import parse_parameters
 from probes.cases import ACCEPTED
 from probes.cases import MALFORMED
@@ -27,6 +29,7 @@ from probes.cases import bases_of
 from probes.cases import probes
 from probes.echoes import contains
 from probes.echoes import echoing
+from probes.readers import read_from_records
 from probes.reads import Watched
 from probes.reads import members_of
 from probes.world import World
@@ -97,24 +100,24 @@ def errors_of(operation: str) -> frozenset[str]:
 
 
 def unused(operation: str) -> list[tuple[str, str]]:
-    """Members that no handler looked at, nor does what works from its records, and which are not
-    listed as having no effect.
+    """Members that no handler looked at, nor what works from its records, and which are not listed
+    as having no effect.
     """
     listed = {(row.where, m) for row in (*effects.STORED, *effects.REFUSED) for m in row.members}
-    unread = members_of(operation, listed) - Watched.seen
-    return sorted(
-        (where, member) for where, member in unread if f'"{member}"' not in code_of_the_records()
-    )
+    return sorted(members_of(operation, listed) - Watched.seen - read_from_records().keys())
 
 
-@cache
-def code_of_the_records() -> str:
-    return "".join(
-        path.read_text(encoding="utf-8")
-        for path in SERVER.rglob("*.py")
-        if path.relative_to(SERVER).parts[0] not in ("operations", "protocol")
-        and "registration" not in path.parts
+@pytest.mark.parametrize(("member", "module"), read_from_records().items(), ids=str)
+def test_what_is_read_from_records(member: tuple[str, str], module: str) -> None:
+    shape, name = member
+    known = (
+        operation_model(shape).input_shape
+        if shape in operation_names()
+        else service_model().shape_for(shape)
     )
+    assert name in known.members
+    if module != "protocol/parameters.py":
+        assert f'"{name}"' in (SERVER / module).read_text(encoding="utf-8")
 
 
 def not_echoed(operation: str, body: bytes, answer: Any) -> Iterator[str]:
