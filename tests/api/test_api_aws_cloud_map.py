@@ -158,3 +158,21 @@ def test_services_of_service_connect_are_made(
     assert instance["ECS_TASK_DEFINITION_FAMILY"] == "web"
     rest.delete_service(service="s", force=True)
     instances(service["Id"], 0)
+
+
+def test_instances_of_a_task_set(rest: Any, registry: dict[str, str], instances: Instances) -> None:
+    rest.create_service(serviceName="s", desiredCount=2, deploymentController={"type": "EXTERNAL"})
+    made = rest.create_task_set(
+        cluster="default",
+        service="s",
+        taskDefinition=register_fargate(rest),
+        launchType="FARGATE",
+        networkConfiguration=NETWORK,
+        serviceRegistries=[{"registryArn": registry["arn"]}],
+        scale={"value": 50, "unit": "PERCENT"},
+    )["taskSet"]
+    [found] = instances(registry["id"], 1)
+    [arn] = rest.list_tasks(startedBy=made["id"])["taskArns"]
+    assert arn.endswith(found["id"])
+    rest.delete_task_set(cluster="default", service="s", taskSet=made["id"], force=True)
+    assert instances(registry["id"], 0) == []

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from steps import wait_for
 
+from pytest_kecs.errors import AdminError
 from pytest_kecs.kecs import Kecs
 from pytest_kecs.load_balancer import LoadBalancer
 
@@ -208,3 +209,36 @@ def test_a_canary_gets_its_share(kecs: Kecs, ecs_client: Any, deploy: Any) -> No
     assert {target.target_group for target in balancer.targets()} == {GREEN}
     [revision] = {target.revision for target in balancer.targets()}
     assert balancer.counts()[revision] >= found["2"] + later["2"]
+
+
+def test_each_target_group_of_task_sets_has_a_load_balancer(
+    kecs: Kecs, ecs_client: Any, deploy: Any
+) -> None:
+    """Whoever deploys by task sets chooses where the traffic goes."""
+    ecs_client.create_cluster()
+    ecs_client.create_service(
+        serviceName="web", desiredCount=1, deploymentController={"type": "EXTERNAL"}
+    )
+    here = {"cluster": "default", "service": "web"}
+    sets = {}
+    for version, group in (("1", BLUE), ("2", GREEN)):
+        balancer = {"targetGroupArn": group, "containerName": "web", "containerPort": 8080}
+        sets[group] = ecs_client.create_task_set(
+            **here,
+            taskDefinition=deploy(version),
+            loadBalancers=[balancer],
+            scale={"unit": "PERCENT", "value": 100},
+        )["taskSet"]
+    kecs.wait_stable("web")
+    blue, green = kecs.load_balancer(BLUE), kecs.load_balancer(GREEN)
+    assert (answers(blue, 3), answers(green, 2)) == ({"1": 3}, {"2": 2})
+    assert blue.counts() == {sets[BLUE]["taskSetArn"]: 3}
+    assert green.weights() == {GREEN: 100.0}
+    with asking(green) as found:
+        ecs_client.update_service_primary_task_set(**here, primaryTaskSet=sets[GREEN]["id"])
+        ecs_client.delete_task_set(**here, taskSet=sets[BLUE]["id"], force=True)
+        kecs.wait_stable("web")
+        wait_for(lambda: found["2"] > 2, "green never answered")
+    assert set(found) == {"2"}
+    with pytest.raises(AdminError, match="no service has the target group"):
+        blue.weights()

@@ -132,3 +132,28 @@ def test_a_service_of_cloud_map(kecs: Kecs, ecs_client: Any, run_python: Any, ne
     host, *answers = told(kecs, task)
     assert len(answers) == 2
     assert host == ("127.0.0.1" if network == "machine" else "db.internal")
+
+
+def test_task_sets_of_cloud_map(kecs: Kecs, ecs_client: Any, run_python: Any, network: str) -> None:
+    kecs.set_registry(REGISTRY, "db.internal")
+    ecs_client.create_cluster()
+    ecs_client.create_service(
+        serviceName="db", desiredCount=1, deploymentController={"type": "EXTERNAL"}
+    )
+    for version in ("v1", "v2"):
+        ecs_client.create_task_set(
+            cluster="default",
+            service="db",
+            taskDefinition=run_python("db", SERVER, who=version, name="main"),
+            networkConfiguration=VPC,
+            serviceRegistries=[
+                {"registryArn": REGISTRY, "containerName": "app", "containerPort": 8080}
+            ],
+            scale={"unit": "PERCENT", "value": 100},
+        )
+    kecs.wait_stable("db")
+    variable = "KECS_CONNECT_DB_INTERNAL_8080"
+    client = run_python("client", CLIENT.format(variable=variable, count=2))
+    host, *answers = told(kecs, kecs.run_task(client, networkConfiguration=VPC))
+    assert answers == ["v1", "v2"]
+    assert host == ("127.0.0.1" if network == "machine" else "db.internal")

@@ -85,7 +85,7 @@ class CloudMap:
         if realm.ended:
             return
         asked = self._asked.setdefault(realm, set())
-        given = [each.settings.get("serviceRegistries", ()) for each in service.deployments]
+        given = [each.settings.get("serviceRegistries", ()) for each in service.in_place]
         for registry in chain.from_iterable(given):
             arn = registry["registryArn"]
             if arn not in asked:

@@ -13,6 +13,7 @@ from typing import Any
 
 from kecs_server.domain import deploying
 from kecs_server.domain.arns import parse_arn
+from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.ports import ports_of
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Status
@@ -33,12 +34,13 @@ def is_host(name: str) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """What is reached at `host`:`port`: the port of its tasks that has the name `port_name`, or
-    else `container_port` of `container`.
+    else `container_port` of `container`. `definition` is that of the deployment that says so.
     """
 
     host: str
     port: int
     service: Service
+    definition: TaskDefinition
     port_name: str | None = None
     container: str = ""
     container_port: int = 0
@@ -62,23 +64,37 @@ def connect_endpoints(service: Service, namespace: str) -> Iterator[Endpoint]:
     """Of a service that has Service Connect; without a name of its own an alias is called
     `discoveryName.namespace`.
     """
-    for each in service.primary.settings["serviceConnectConfiguration"].get("services", ()):
+    deployment = service.primary
+    for each in deployment.settings["serviceConnectConfiguration"].get("services", ()):
         name = each.get("discoveryName", each["portName"])
         for alias in each.get("clientAliases", ()):
             host = alias.get("dnsName") or f"{name}.{namespace}"
             if is_host(host):  # a namespace may have a name that no host can have
                 yield Endpoint(
-                    host=host, port=alias["port"], service=service, port_name=each["portName"]
+                    host=host,
+                    port=alias["port"],
+                    service=service,
+                    definition=deployment.task_definition,
+                    port_name=each["portName"],
                 )
 
 
-def registry_endpoints(service: Service, host: str) -> Iterator[Endpoint]:
-    """Of a service that registers its tasks under the name `host`, at the port that its registry
-    names, or at all TCP ports that its containers map.
+def registries_of(service: Service) -> Iterator[tuple[Deployment, Structure]]:
+    """What registers its tasks now, the PRIMARY deployment or task sets, with its registry."""
+    deployments = service.in_place if service.has_task_sets else [service.primary]
+    for deployment in deployments:
+        for registry in deployment.settings.get("serviceRegistries") or ():
+            yield deployment, registry
+
+
+def registry_endpoints(
+    service: Service, deployment: Deployment, registry: Structure, host: str
+) -> Iterator[Endpoint]:
+    """Of what registers its tasks under the name `host`, at the port that its registry names, or at
+    all TCP ports that its containers map.
     """
-    [registry] = service.primary.settings["serviceRegistries"]
     port = registry.get("containerPort", registry.get("port"))
-    for container in service.primary.task_definition.containers:
+    for container in deployment.task_definition.containers:
         if registry.get("containerName", container["name"]) != container["name"]:
             continue
         for number, protocol in ports_of(container):
@@ -87,6 +103,7 @@ def registry_endpoints(service: Service, host: str) -> Iterator[Endpoint]:
                     host=host,
                     port=number,
                     service=service,
+                    definition=deployment.task_definition,
                     container=container["name"],
                     container_port=number,
                 )
@@ -109,7 +126,7 @@ def instances_of(service: Service, task: Task, localhost: str) -> Iterator[Insta
 
     :param localhost: the address of its host, where tasks have none of their own.
     """
-    own = next((each for each in service.deployments if each.id == task.started_by), None)
+    own = next((each for each in service.in_place if each.id == task.started_by), None)
     if own is None:
         return
     for registry in own.settings.get("serviceRegistries", ()):

@@ -40,7 +40,7 @@ def names_of(realm: Realm, task: Task, connect: Connect) -> list[Name]:
         found: dict[Place, Name] = {}
         for endpoint in store.discovery.endpoints(task, service, registries):
             place = Place(endpoint.host, endpoint.port)
-            where = endpoint.place(endpoint.service.primary.task_definition)
+            where = endpoint.place(endpoint.definition)
             if where is not None and place not in found:
                 found[place] = Name(
                     place,

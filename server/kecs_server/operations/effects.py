@@ -318,12 +318,6 @@ STORED = (
         _NO_MESH,
     ),
     Stored(
-        "CreateTaskSet",
-        ("loadBalancers",),
-        "tasks are targets, and healthy when these are; no listener leads to task sets yet",
-    ),
-    Stored("CreateTaskSet", ("serviceRegistries",), "checked; no name leads to task sets yet"),
-    Stored(
         "ServiceConnectConfiguration",
         ("accessLogConfiguration", "containerConfigurations", "logConfiguration"),
         _NO_PROXY,

@@ -107,7 +107,7 @@ def create_service(call: Call, params: Structure) -> Structure:
     else:
         service.settings[rebalancing.MEMBER] = rebalanced
         deploying.begin(service, deployment, call.now)
-        call.store.discovery.note(service)
+    call.store.discovery.note(service)
     have_hosts(call, cluster, capacity.runs_on)
     if service.is_daemon:
         cluster.daemon_service_names.add(service.name)

@@ -75,6 +75,7 @@ def create_task_set(call: Call, params: Structure) -> Structure:
     )
     task_set.follow(service.desired_count, call.now)
     service.task_sets.append(task_set)
+    call.store.discovery.note(service)
     have_hosts(call, cluster, capacity.runs_on)
     call.realm.touch_service(cluster, service)
     return _answer(cluster, service, task_set)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from kecs_server.domain.discovery import Endpoint
 from kecs_server.domain.discovery import connect_endpoints
+from kecs_server.domain.discovery import registries_of
 from kecs_server.domain.discovery import registry_endpoints
 from kecs_server.domain.ordered import Ordered
 from kecs_server.domain.service import ACTIVE
@@ -25,14 +26,16 @@ class Discovery:
         self._registered: dict[str, Service] = {}
 
     def note(self, service: Service) -> None:
-        """The service has a new deployment."""
-        namespace = service.primary.namespace
-        settings = service.primary.settings
-        if namespace is not None:
-            self.keep_name(settings["serviceConnectConfiguration"].get("namespace"), namespace)
-            self._by_namespace.setdefault(namespace, Ordered())[service.arn] = service
-        if settings.get("serviceRegistries"):
+        """The service has a new deployment or task set."""
+        if any(registries_of(service)):
             self._registered[service.arn] = service
+        if service.has_task_sets:  # for which there is no Service Connect
+            return
+        namespace = service.primary.namespace
+        if namespace is not None:
+            given = service.primary.settings["serviceConnectConfiguration"].get("namespace")
+            self.keep_name(given, namespace)
+            self._by_namespace.setdefault(namespace, Ordered())[service.arn] = service
 
     def keep_name(self, given: str | None, arn: str) -> None:
         """A namespace was named as it is `given`, by its name or its ARN."""
@@ -70,7 +73,7 @@ class Discovery:
             for peer in self.in_namespace(own.namespace):
                 yield from connect_endpoints(peer, name)
         for peer in self._registered.values():
-            [registry] = peer.primary.settings.get("serviceRegistries") or [{}]
-            host = registries.get(registry.get("registryArn", ""))
-            if peer.status == ACTIVE and host is not None:
-                yield from registry_endpoints(peer, host)
+            for deployment, registry in registries_of(peer):
+                host = registries.get(registry["registryArn"])
+                if peer.status == ACTIVE and host is not None:
+                    yield from registry_endpoints(peer, deployment, registry, host)

@@ -12,6 +12,7 @@ from typing import Any
 from kecs_server.domain import deploying
 from kecs_server.domain.service import INACTIVE
 from kecs_server.domain.service import Service
+from kecs_server.domain.stages import WHOLE
 from kecs_server.domain.target import group_of
 
 Structure = dict[str, Any]
@@ -38,6 +39,8 @@ def listeners_of(service: Service) -> Plan:
     names: dict[str, Name] = {}
     if service.status == INACTIVE:
         return Plan()
+    if service.has_task_sets:
+        return _of_task_sets(service)
     for balancer in _balancers(service):
         first = balancer["targetGroupArn"]
         if (first, PRODUCTION) in weights:
@@ -52,9 +55,18 @@ def listeners_of(service: Service) -> Plan:
     return Plan(weights, names)
 
 
+def _of_task_sets(service: Service) -> Plan:
+    """Whoever deploys by task sets shifts the traffic, too: each target group has listeners of its
+    own.
+    """
+    groups = {balancer["targetGroupArn"] for balancer in _balancers(service)}
+    alone = {(group, kind): {group: WHOLE} for group in groups for kind in (PRODUCTION, TEST)}
+    return Plan(alone, {group: (group, PRODUCTION) for group in groups})
+
+
 def _balancers(service: Service) -> Iterator[Structure]:
     """Those of the newest deployment first; older ones may have had others."""
-    for deployment in service.deployments:
+    for deployment in service.in_place:
         for balancer in deployment.settings.get("loadBalancers", ()):
             if "targetGroupArn" in balancer:
                 yield balancer

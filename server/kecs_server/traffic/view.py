@@ -26,9 +26,12 @@ def load_balancer_view(balancers: Balancers, realm: Realm, arn: str, *, test: bo
     with realm.reading():
         groups = {*listener.router.weights, listener.name[0]}
         arns = {
-            number: service.revision_arn(revision)
+            number: arn
             for _, service in realm.services()
-            for number, revision in service.revisions.items()
+            for number, arn in (
+                *((n, service.revision_arn(each)) for n, each in service.revisions.items()),
+                *((each.deployment.number, each.arn) for each in service.task_sets),
+            )
         }
         targets = [
             {

@@ -10,6 +10,7 @@ from kecs_server.domain.deployment import Deployment
 from kecs_server.domain.discovery import Turns
 from kecs_server.domain.discovery import connect_endpoints
 from kecs_server.domain.discovery import is_host
+from kecs_server.domain.discovery import registries_of
 from kecs_server.domain.discovery import registry_endpoints
 from kecs_server.domain.service import Service
 from kecs_server.domain.task import Health
@@ -101,7 +102,7 @@ def test_names_of_service_connect(
     endpoints = list(connect_endpoints(service(**settings), namespace))
     assert names(endpoints) == found
     for each in endpoints:
-        assert each.place(each.service.primary.task_definition) == ("app", 80)
+        assert each.place(each.definition) == ("app", 80)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,10 @@ def test_names_of_service_connect(
 )
 def test_names_of_cloud_map(registry: dict[str, Any], found: list[str]) -> None:
     made = service(serviceRegistries=[{"registryArn": REGISTRY, **registry}])
-    assert names(registry_endpoints(made, "h")) == found
+    [(deployment, said)] = registries_of(made)
+    endpoints = list(registry_endpoints(made, deployment, said, "h"))
+    assert names(endpoints) == found
+    assert all(each.place(each.definition) for each in endpoints)
 
 
 def test_what_a_host_is_called() -> None:
